@@ -1,0 +1,30 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo lint test test-all bench clean
+BIN := .venv/bin
+
+help:  ## show these targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup:  ## make .venv, find or start a container engine; quick when all is there
+	@scripts/setup.sh
+
+demo: setup  ## grade the reference solution of lab 05 and one with a fault
+	@scripts/demo.sh
+
+lint: setup  ## style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## lint, then every test that is not slow
+	$(BIN)/pytest -m "not slow"
+
+test-all: lint bench  ## lint, the benches, then every test
+	$(BIN)/pytest
+
+bench: setup  ## the measurements behind the promises, as tables under tests/bench/results/
+	@for bench in tests/bench/bench_*.py; do echo "$$bench"; $(BIN)/python "$$bench" || exit 1; done
+
+clean:  ## take away what make made: images by record, our engine, .venv, caches
+	@scripts/clean.sh

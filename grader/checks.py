@@ -1,0 +1,52 @@
+"""What a check author writes with: `check`, `Fail`, `Skip`, `Remark`.
+
+A check takes the evidence and returns nothing (full points), a share in 0..1, or a `Remark`;
+it raises `Fail` or `Skip`. It never runs, opens or imports anything of the submission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from grader.records import Evidence, Json
+
+Check = Callable[[Evidence], "float | Remark | None"]
+
+
+class Fail(Exception):
+    """The student's work falls short. `cause` names the sentence in `lab.toml`; `share` keeps some points."""
+
+    def __init__(self, cause: str, *, share: float = 0.0, **facts: Json) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.share = share
+        self.facts = facts
+
+
+class Skip(Exception):
+    """The item cannot be assessed on this machine; the mark becomes provisional."""
+
+    def __init__(self, cause: str, **facts: Json) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.facts = facts
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Full points (or `share` of them) with a sentence beside: a hint, or a verdict left in the student's favour."""
+
+    cause: str
+    share: float = 1.0
+    facts: dict[str, Json] = field(default_factory=dict)
+
+
+def check(item: str) -> Callable[[Check], Check]:
+    """Mark a function as the judge of `item`; `grader.judging` collects the marked functions of a module."""
+
+    def mark(function: Check) -> Check:
+        function.judges = item  # type: ignore[attr-defined]
+        return function
+
+    return mark

@@ -1,0 +1,175 @@
+"""Variables, quotes and escapes of one word, as the builder reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+Values = Mapping[str, str | None]  # None: set, but to a value that only the engine knows
+_SPECIAL = "@*#?-$!0"
+
+
+class BadWord(ValueError):
+    """The builder itself refuses this word."""
+
+
+class UnknownValue(ValueError):
+    """The word depends on a value that only the engine knows, such as the base image's PATH."""
+
+
+def expand(word: str, values: Values, escape: str = "\\", quotes: bool = True) -> str:
+    """Give the word with its variables replaced, its quotes (where `quotes`) and escapes taken away."""
+    return _Reader(word, values, escape, quotes).until(None, False)
+
+
+def uses_newer_forms(text: str) -> bool:
+    """Tell whether `${...}` is used in a form that older builders refuse, such as `${name#pattern}`."""
+    return re.search(r"\$\{(?:\w+|[@*#?$!-])(?:[^}:\w]|:[^-+?])", text) is not None
+
+
+def quoted(value: str, escape: str = "\\") -> str:
+    """Give a word that the builder reads back as exactly `value`."""
+    return '"' + re.sub(f'(["$]|{re.escape(escape)})', lambda found: escape + found[0], value) + '"'
+
+
+class _Reader:
+    def __init__(self, word: str, values: Values, escape: str, quotes: bool) -> None:
+        self._word, self._values, self._escape, self._quotes = word, values, escape, quotes
+        self._at = 0
+
+    def _peek(self) -> str:
+        return self._word[self._at : self._at + 1]
+
+    def _next(self) -> str:
+        char = self._peek()
+        self._at += 1
+        return char
+
+    def until(self, stop: str | None, keep_escapes: bool) -> str:
+        result = []
+        while char := self._peek():
+            if char == stop:
+                self._at += 1
+                return "".join(result)
+            if char == "$":
+                result.append(self._dollar())
+            elif char == "'" and self._quotes:
+                result.append(self._single())
+            elif char == '"' and self._quotes:
+                result.append(self._double())
+            elif char == self._escape:
+                self._at += 1
+                result.append((char if keep_escapes else "") + self._next())
+            else:
+                result.append(self._next())
+        if stop is not None:
+            raise BadWord(f"no {stop}")
+        return "".join(result)
+
+    def _single(self) -> str:
+        end = self._word.find("'", self._at + 1)
+        if end < 0:
+            raise BadWord("no '")
+        text = self._word[self._at + 1 : end]
+        self._at = end + 1
+        return text
+
+    def _double(self) -> str:
+        result = []
+        self._at += 1
+        while char := self._peek():
+            if char == '"':
+                self._at += 1
+                return "".join(result)
+            if char == "$":
+                result.append(self._dollar())
+                continue
+            self._at += 1
+            if char == self._escape:
+                following = self._peek()
+                if not following:
+                    continue
+                if following in ('"', "$", self._escape):
+                    char = self._next()
+            result.append(char)
+        raise BadWord('no "')
+
+    def _dollar(self) -> str:
+        self._at += 1
+        if self._peek() != "{":
+            name = self._name()
+            return self._value(name) or "" if name else "$"
+        self._at += 1
+        if self._peek() in ("", "{", "}", ":"):
+            raise BadWord("bad substitution")
+        name = self._name()
+        sign = self._next()
+        if sign == "}":
+            return self._value(name) or ""
+        if sign == "/":
+            return self._replace(name)
+        empty_counts = sign != ":"
+        sign = sign if empty_counts else self._next()
+        if sign not in ("-", "+", "?", "#", "%"):
+            raise BadWord("unsupported modifier")
+        word = self.until("}", sign in "#%")
+        return self._modified(name, sign, word, empty_counts)
+
+    def _modified(self, name: str, sign: str, word: str, empty_counts: bool) -> str:
+        if sign == "+":
+            # Whether it is set is known even where its value is not; the base sets no empty variable.
+            there = name in self._values and (empty_counts or self._values[name] != "")
+            return word if there else ""
+        value = self._value(name)
+        missing = value is None or (not empty_counts and value == "")
+        if sign == "-":
+            return word if missing else value or ""
+        if sign == "?":
+            if missing:
+                raise BadWord(f"{name}: {word}")
+            return value or ""
+        greedy = word.startswith(sign)
+        return _trim(value or "", word[1:] if greedy else word, sign == "#", greedy)
+
+    def _replace(self, name: str) -> str:
+        everywhere = self._peek() == "/"
+        self._at += everywhere
+        pattern, new = self.until("/", True), self.until("}", True)
+        return re.sub(_regex(pattern, True), lambda _: new, self._value(name) or "", count=0 if everywhere else 1)
+
+    def _value(self, name: str) -> str | None:
+        if name in self._values and self._values[name] is None:
+            raise UnknownValue(name)
+        return self._values.get(name)
+
+    def _name(self) -> str:
+        rest = self._word[self._at :]
+        found = re.match(r"[0-9]+", rest) or re.match(r"\w+", rest)
+        name = found[0] if found else rest[:1] if rest[:1] and rest[0] in _SPECIAL else ""
+        self._at += len(name)
+        return name
+
+
+def _trim(value: str, pattern: str, front: bool, greedy: bool) -> str:
+    # The shortest or longest stretch is found by trying each length: values are short, and no pattern can be slow.
+    lengths = range(len(value) + 1)
+    for length in reversed(lengths) if greedy else lengths:
+        piece = value[:length] if front else value[len(value) - length :]
+        if re.fullmatch(_regex(pattern, greedy), piece, re.DOTALL):
+            return value[length:] if front else value[: len(value) - length]
+    return value
+
+
+def _regex(pattern: str, greedy: bool) -> str:
+    star, result, at = ".*" if greedy else ".*?", "", 0
+    if pattern.count("*") > 8:
+        raise BadWord("pattern")
+    while at < len(pattern):
+        char = pattern[at]
+        if char == "\\" and at + 1 < len(pattern):
+            at += 1
+            result += re.escape(pattern[at])
+        else:
+            result += star if char == "*" else "." if char == "?" else re.escape(char)
+        at += 1
+    return result

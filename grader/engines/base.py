@@ -1,0 +1,190 @@
+"""The seam to a container engine: build an image, start a sandbox, look at both from the host.
+
+Every engine (`docker`, `fake`) passes tests/conformance. Methods raise `InfraError` when the engine
+itself is at fault; a student's failure is a value (`Built.problem`, `State.exit_code`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Literal, Protocol
+
+from grader.records import Limits
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """A context tar that the grader made, with the canonical Dockerfile inside under `dockerfile`."""
+
+    context: Path
+    dockerfile: str
+    tag: str
+    limits: Limits
+    no_cache: bool = False
+
+
+@dataclass(frozen=True)
+class Built:
+    """`image` is the id, or None with `problem`: failed | refused | timeout | memory | output | disk | size.
+
+    `step` is the 1-based canonical instruction that failed, where known; `log` at most 1 MiB.
+    """
+
+    image: str | None
+    problem: str | None
+    message: str
+    step: int | None
+    log: str
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """Everything a container is started with; what is not here does not exist for the grader.
+
+    `model_folder` is bound read-only at /models. `volumes` maps a named volume to (path, mode). `stdin` and
+    `command` are for our own images only. `user` None keeps the image's own.
+    """
+
+    image: str
+    name: str
+    trusted: bool = False
+    command: tuple[str, ...] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    model_folder: Path | None = None
+    volumes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
+    network: str = "none"
+    user: str | None = None
+    cap_add: tuple[str, ...] = ()
+    default_caps: bool = False
+    init: bool = True
+    stdin: bool = False
+    cpuset: str | None = None
+    memory_mib: int = 512
+    pids: int = 256
+    fsize_mib: int = 64
+
+
+@dataclass(frozen=True)
+class State:
+    running: bool
+    exit_code: int | None = None
+    oom: bool = False
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of a sandbox; `uids` are real, effective, saved, as numbers of the container."""
+
+    pid: int
+    name: str
+    uids: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One non-empty layer, bottom first. `created` is the engine's timestamp in seconds."""
+
+    diff_id: str
+    size: int
+    created: float
+    created_by: str
+    own: bool  # not part of the course base
+
+
+@dataclass(frozen=True)
+class LayerFile:
+    layer: int
+    path: str
+    size: int
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    id: str
+    size: int
+    user: str
+    command: tuple[str, ...]
+    entrypoint: tuple[str, ...]
+    ports: tuple[str, ...]
+    volumes: tuple[str, ...]
+    diff_ids: tuple[str, ...]
+
+
+class Channel(Protocol):
+    """Lines to and from a trusted container's standard input and output."""
+
+    def send(self, line: bytes) -> None: ...
+    def receive(self, deadline: float) -> bytes:
+        """The next line, at most 64 MiB. Raises `InfraError` past `deadline` (monotonic) or at the end."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Sandbox(Protocol):
+    """One started container."""
+
+    id: str
+    name: str
+
+    def state(self) -> State: ...
+    def wait(self, seconds: float) -> State: ...
+    def signal(self, name: str) -> None: ...
+    def log(self, limit: int = 65536) -> str: ...
+    def attach(self) -> Channel: ...
+    def remove(self) -> None: ...
+
+
+class Builder(Protocol):
+    def build(self, request: BuildRequest) -> Built: ...
+
+
+class Runner(Protocol):
+    def start(self, request: RunRequest) -> Sandbox: ...
+    def create_volume(self, name: str) -> None: ...
+    def remove_volume(self, name: str) -> None: ...
+
+
+class Images(Protocol):
+    def find(self, reference: str) -> ImageInfo | None: ...
+    def layers(self, image: str, base: str) -> tuple[Layer, ...]: ...
+    def load(self, archive: BinaryIO) -> None: ...
+    def tag(self, image: str, reference: str) -> None: ...
+    def remove(self, reference: str) -> None: ...
+    def list(self, prefix: str) -> tuple[tuple[str, str], ...]: ...
+
+
+class Watch(Protocol):
+    """Counts the opens of one file since the last call."""
+
+    def opens(self) -> int: ...
+    def close(self) -> None: ...
+
+
+class Host(Protocol):
+    """What is read from the host, each with the name of the way that was used."""
+
+    def processes(self, sandbox: Sandbox) -> tuple[str, tuple[Process, ...]]: ...
+    def cpu_seconds(self, sandbox: Sandbox) -> tuple[str, float]: ...
+    def watch(self, folder: Path, name: str) -> Watch | None: ...
+    def layer_files(self, image: str, layers: tuple[Layer, ...]) -> tuple[str, Iterator[LayerFile]]: ...
+
+
+class Engine(Protocol):
+    """One container engine: its four parts and its name for the report ("docker 20.10.24")."""
+
+    label: str
+    builder: Builder
+    runner: Runner
+    images: Images
+    host: Host
+    cores: int
+
+    def remove(self, kind: Literal["container", "volume", "image", "folder"], name: str) -> None:
+        """Remove one resource by id or name; what is already gone is a success."""
+        ...
+
+    def close(self) -> None: ...

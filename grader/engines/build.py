@@ -1,0 +1,224 @@
+"""The classic builder through the engine's own `/build` call, with limits and a watchdog.
+
+docker-py's `build()` can pass neither ulimits nor a parent cgroup, and its timeout is per read, so a
+dripping build would never end: the request is posted here and a thread holds the clock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grader.engines.base import Built, BuildRequest
+from grader.errors import InfraError
+from grader.records import Limits
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+MIB = 1024 * 1024
+KEPT_LOG = MIB
+LINE_LIMIT = 8192
+PIDS_GROUP = "/grader-build"
+PIDS_MAX = 512
+KILLED = 137
+STEP = re.compile(r"^Step (\d+)/\d+ : ")
+
+
+def parameters(request: BuildRequest, parent: str | None) -> dict[str, Any]:
+    """The query of the engine's build call."""
+    limits = request.limits
+    memory = limits.build_memory_mib * MIB
+    ulimits = [("fsize", 512 * MIB), ("nofile", 1024), ("core", 0)]
+    query = {
+        "version": "1",
+        "dockerfile": request.dockerfile,
+        "t": request.tag,
+        "networkmode": "none",
+        "pull": "false",
+        "rm": "true",
+        "forcerm": "true",
+        "nocache": str(request.no_cache).lower(),
+        "memory": memory,
+        "memswap": memory,
+        "cpuperiod": 100_000,
+        "cpuquota": 100_000,
+        "ulimits": json.dumps([{"Name": name, "Soft": value, "Hard": value} for name, value in ulimits]),
+    }
+    return query | ({"cgroupparent": parent} if parent else {})
+
+
+def pids_group(info: dict[str, Any]) -> str | None:
+    """A parent cgroup that caps the processes of a build, where we may own one (root, cgroup v1)."""
+    folder = Path("/sys/fs/cgroup/pids") / PIDS_GROUP.strip("/")
+    if str(info.get("CgroupVersion")) != "1" or info.get("CgroupDriver") != "cgroupfs":
+        return None
+    try:
+        folder.mkdir(exist_ok=True)
+        limit = folder / "pids.max"
+        if limit.read_text().strip() != str(PIDS_MAX):
+            limit.write_text(str(PIDS_MAX))
+    except OSError:
+        return None
+    return PIDS_GROUP
+
+
+class Watchdog(threading.Thread):
+    """Shuts the build's connection down past its deadline or its disk share; the engine then ends it."""
+
+    def __init__(self, connection: socket.socket, limits: Limits, data_root: str) -> None:
+        super().__init__(daemon=True)
+        self._connection = connection
+        self._deadline = time.monotonic() + limits.build_seconds
+        self._disk = limits.build_disk_mib * MIB
+        self._data_root = data_root if os.path.isdir(data_root) else "/"
+        self._free = shutil.disk_usage(self._data_root).free
+        self._done = threading.Event()
+        self.reason: str | None = None
+
+    def run(self) -> None:
+        while not self._done.wait(0.25):
+            if time.monotonic() > self._deadline:
+                self.end("timeout")
+            elif self._free - shutil.disk_usage(self._data_root).free > self._disk:
+                self.end("disk")
+
+    def end(self, reason: str) -> None:
+        self.reason = self.reason or reason
+        self._done.set()
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+
+    def stop(self) -> None:
+        self._done.set()
+        self.join()
+
+
+class Transcript:
+    """What the build printed (its end), the step it reached, how it ended."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._kept = 0
+        self.total = 0
+        self.step: int | None = None
+        self.error: str | None = None
+        self.code: int | None = None
+        self.image: str | None = None
+
+    def take(self, event: dict[str, Any]) -> None:
+        text = str(event.get("stream") or event.get("error") or "")
+        self.total += len(text)
+        match = STEP.match(text)
+        if match:
+            self.step = int(match[1])
+        if "error" in event:
+            self.error = text[:LINE_LIMIT]
+            self.code = (event.get("errorDetail") or {}).get("code")
+        if isinstance(event.get("aux"), dict) and "ID" in event["aux"]:
+            self.image = event["aux"]["ID"]
+        self._keep(text[:LINE_LIMIT])
+
+    def _keep(self, text: str) -> None:
+        self._lines.append(text)
+        self._kept += len(text)
+        while self._kept > KEPT_LOG:
+            self._kept -= len(self._lines.pop(0))
+
+    @property
+    def log(self) -> str:
+        return "".join(self._lines)
+
+
+class DockerBuilder:
+    def __init__(self, api: APIClient, info: dict[str, Any]) -> None:
+        self._api = api
+        self._data_root = str(info.get("DockerRootDir") or "/")
+        self._parent = pids_group(info)
+
+    def build(self, request: BuildRequest) -> Built:
+        """Build the context; a build that fails or is stopped is a value, an engine that fails an error."""
+        with request.context.open("rb") as context:
+            response = self._post(request, context)
+        transcript = Transcript()
+        if response.status_code == 400:
+            message = response.json().get("message", "")[:LINE_LIMIT]
+            return Built(None, "refused", message, None, message)
+        if response.status_code != 200:
+            raise InfraError("engine_refused", doing="build an image", answer=response.text[:500])
+        connection = self._api._get_raw_response_socket(response)
+        watchdog = Watchdog(getattr(connection, "_sock", connection), request.limits, self._data_root)
+        watchdog.start()
+        try:
+            self._read(response, transcript, watchdog, request.limits)
+        finally:
+            watchdog.stop()
+            response.close()
+        return conclude(transcript, watchdog.reason)
+
+    def _post(self, request: BuildRequest, context: Any) -> Any:
+        import requests
+
+        try:
+            return self._api._post(
+                self._api._url("/build"),
+                data=context,
+                params=parameters(request, self._parent),
+                headers={"Content-Type": "application/x-tar"},
+                stream=True,
+                timeout=request.limits.build_seconds + 30,
+            )
+        except (requests.RequestException, OSError) as error:
+            raise InfraError("engine_gone", doing="build an image") from error
+
+    def _read(self, response: Any, transcript: Transcript, watchdog: Watchdog, limits: Limits) -> None:
+        import requests
+        import urllib3
+
+        try:
+            for event in events(response.raw.stream(65536)):
+                transcript.take(event)
+                if transcript.total > limits.build_output_mib * MIB:
+                    watchdog.end("output")
+                    return
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            if watchdog.reason is None:
+                raise InfraError("engine_gone", doing="build an image") from error
+
+
+def events(chunks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a stream, one a line; an endless line is cut into what can be read of it."""
+    pending = b""
+    for chunk in chunks:
+        pending += chunk
+        *lines, pending = pending.split(b"\n")
+        for line in lines:
+            if line.strip():
+                yield json.loads(line)
+        if len(pending) > 4 * MIB:
+            yield {"stream": pending.decode("utf-8", "replace")}
+            pending = b""
+    if pending.strip():
+        with suppress(ValueError):
+            yield json.loads(pending)
+
+
+def conclude(transcript: Transcript, reason: str | None) -> Built:
+    """How a build ended, from what it printed and from why it was stopped."""
+    if reason is not None:
+        return Built(None, reason, "", transcript.step, transcript.log)
+    if transcript.error is not None:
+        problem = "memory" if transcript.code == KILLED else "failed"
+        return Built(None, problem, transcript.error, transcript.step, transcript.log)
+    if transcript.image is None:
+        raise InfraError("engine_gone", doing="build an image")
+    return Built(transcript.image, None, "", None, transcript.log)

@@ -1,0 +1,74 @@
+"""The resources of one run: each written into the ledger before it exists, all removed at the end."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from dataclasses import replace
+from types import TracebackType
+
+from grader.engines.base import Built, BuildRequest, Engine, RunRequest, Sandbox
+from grader.engines.reaper import Kind, Ledger
+from grader.errors import InfraError
+
+
+class Owned:
+    """Starts, builds and removes on behalf of one run; leaving the `with` block removes what is left."""
+
+    def __init__(self, engine: Engine, ledger: Ledger) -> None:
+        self.engine = engine
+        self._ledger = ledger
+        self._token = secrets.token_hex(6)
+        self._live: list[tuple[Kind, str, str]] = []
+
+    def name(self, role: str) -> str:
+        """A name on the engine that tells nothing about the lab or the student."""
+        return f"grader-{self._token}-{role}"
+
+    def start(self, role: str, request: RunRequest) -> Sandbox:
+        """A started sandbox under this run's name; `request.name` is filled in here."""
+        name = self.name(f"{role}-{len(self._live)}")
+        self._intend("container", name)
+        sandbox = self.engine.runner.start(replace(request, name=name))
+        self._created("container", name, sandbox.id)
+        return sandbox
+
+    def volume(self, role: str) -> str:
+        name = self.name(role)
+        self._intend("volume", name)
+        self.engine.runner.create_volume(name)
+        return name
+
+    def build(self, request: BuildRequest) -> Built:
+        """Build under `request.tag`, which goes with the run."""
+        self._intend("image", request.tag)
+        return self.engine.builder.build(request)
+
+    def remove(self, name: str) -> None:
+        """Remove one resource now, by the name this run gave it."""
+        for entry in [entry for entry in self._live if entry[1] == name]:
+            self.engine.remove(entry[0], entry[2])
+            self._ledger.removed(entry[0], name)
+            self._live.remove(entry)
+
+    def close(self) -> None:
+        """Remove everything, newest first; what cannot be removed now is left to the reaper."""
+        for _, name, _ in reversed(list(self._live)):
+            with suppress(InfraError):
+                self.remove(name)
+
+    def __enter__(self) -> Owned:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _intend(self, kind: Kind, name: str) -> None:
+        self._ledger.intend(kind, name)
+        self._live.append((kind, name, name))
+
+    def _created(self, kind: Kind, name: str, identity: str) -> None:
+        self._ledger.created(kind, name, identity)
+        self._live = [(kind, name, identity) if entry[1] == name else entry for entry in self._live]

@@ -1,0 +1,62 @@
+"""What a build says about the submission: the problem by name, the student's own line, the facts."""
+
+from __future__ import annotations
+
+import re
+
+from grader.engines.base import Built
+from grader.records import Build, DockerfileFacts, Json
+
+LOG_TAIL = 8192
+MISSING_COPY = re.compile(r"(?:COPY|ADD) failed: .*?stat (?:/?[\w./-]*/)?(?P<path>[^\s:]+): file does not exist|"
+                          r"(?:COPY|ADD) failed: no source files were specified")  # fmt: skip
+NO_VERSION = re.compile(
+    r"Could not find a version that satisfies the requirement (?P<package>[^\s(]+)[^(]*\(from versions: (?P<has>[^)]*)\)"
+)
+OFFLINE = re.compile(
+    r"Unable to locate package (?P<apt>\S+)|Could not resolve host|Temporary failure (?:in name resolution|resolving)|"
+    r"Network is unreachable|has no installation candidate"
+)
+NO_USER = re.compile(r"unable to find user (?P<user>[^:]+):|linux spec user: ")
+RULES = (
+    ("copy_missing", MISSING_COPY),
+    ("package_missing", NO_VERSION),
+    ("package_offline", OFFLINE),
+    ("user_unknown", NO_USER),
+)
+
+
+def build_result(built: Built, build: Build, facts: DockerfileFacts | None, seconds: float) -> dict[str, Json]:
+    """The evidence `build.result`."""
+    problem, details = explain(built)
+    line = build.lines[built.step - 1] if built.step and built.step <= len(build.lines) else None
+    instruction = next((i.text for i in facts.instructions if i.line == line), None) if facts else None
+    return {
+        "ok": built.image is not None,
+        "problem": problem,
+        "line": line,
+        "instruction": f"{instruction}"[:400] if instruction else None,
+        "facts": details,
+        "log": built.log[-LOG_TAIL:],
+        "base_asked": build.base_asked,
+        "seconds": round(seconds, 3),
+    }
+
+
+def explain(built: Built) -> tuple[str | None, dict[str, Json]]:
+    """Why the build failed, from the engine's message and the log; both are the student's bytes."""
+    if built.problem not in ("failed", "refused"):
+        return built.problem, {}
+    text = f"{built.message}\n{built.log[-LOG_TAIL:]}"
+    for problem, pattern in RULES:
+        match = pattern.search(text)
+        if match:
+            return problem, named(match)
+    return "run_failed", {"message": built.message[:400]}
+
+
+def named(match: re.Match[str]) -> dict[str, Json]:
+    """The match's groups under the names that the words use."""
+    found = {key: value for key, value in match.groupdict().items() if value}
+    renamed = {"has": "available", "apt": "command"}
+    return {renamed.get(key, key): value[:400] for key, value in found.items()} | {"text": match[0][:400]}

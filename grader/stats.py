@@ -1,0 +1,100 @@
+"""The statistics of paired latency: pure functions on the turns that the driver recorded.
+
+A turn is `{"student": [ms, …], "yardstick": [ms, …]}`, a handful of requests to each side, one after the other.
+numpy is imported when first needed: the command line must start without it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+Turn = Mapping[str, Any]
+_BLOCKS = 20
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and the bounds of its confidence interval."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Slow requests of each side, and how likely so uneven a split is if both sides were equally slow."""
+
+    student_hits: int
+    yardstick_hits: int
+    p_value: float
+
+
+def turn_ratios(turns: Sequence[Turn]) -> list[float]:
+    """For each turn, the student's median time over the yardstick's: 2.0 means twice as slow in that turn.
+
+    Both medians come from the same fraction of a second, so a slow spell of the machine cancels out.
+    """
+    return [median(turn["student"]) / median(turn["yardstick"]) for turn in turns]
+
+
+def ratio_interval(turns: Sequence[Turn], seed: int = 0, level: float = 0.95, draws: int = 1000) -> Interval:
+    """The median of the turn ratios with its bootstrap interval at `level`; the same seed gives the same interval.
+
+    Moving-block bootstrap (H. R. Künsch, "The Jackknife and the Bootstrap for General Stationary Observations",
+    Annals of Statistics 17(3), 1989): neighbouring turns resemble each other, so stretches of consecutive turns,
+    about 20 to a sample, are drawn with replacement, and the bounds are the percentiles of the draws' medians.
+    """
+    if not turns:
+        raise ValueError("no turns to compare")
+    import numpy as np
+
+    ratios = np.asarray(turn_ratios(turns), dtype=float)
+    size = len(ratios)
+    length = max(1, round(size / _BLOCKS))
+    generator = np.random.default_rng(seed)
+    starts = generator.integers(0, size - length + 1, size=(draws, math.ceil(size / length)))
+    rows = (starts[:, :, None] + np.arange(length)).reshape(draws, -1)[:, :size]
+    medians = np.median(ratios[rows], axis=1)
+    low, high = np.quantile(medians, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(np.median(ratios)), float(low), float(high))
+
+
+def slow_tail(turns: Sequence[Turn], factor: float) -> Tail:
+    """How many requests of each side took over `factor` times that side's own median, and Fisher's p-value.
+
+    One-sided exact test (R. A. Fisher, "On the Interpretation of χ² from Contingency Tables, and the Calculation
+    of P", Journal of the Royal Statistical Society 85(1), 1922): with both margins fixed, the chance that the
+    student's side would hold this many of the slow requests or more.
+    """
+    student = [ms for turn in turns for ms in turn["student"]]
+    yardstick = [ms for turn in turns for ms in turn["yardstick"]]
+    if not student or not yardstick:
+        raise ValueError("no turns to compare")
+    student_hits, yardstick_hits = _over(student, factor), _over(yardstick, factor)
+    return Tail(
+        student_hits, yardstick_hits, _fisher(student_hits, len(student), student_hits + yardstick_hits, len(yardstick))
+    )
+
+
+def _over(times: Sequence[float], factor: float) -> int:
+    limit = factor * median(times)
+    return sum(ms > limit for ms in times)
+
+
+def _fisher(hits: int, size: int, all_hits: int, other_size: int) -> float:
+    """P(X >= hits) where X of the `size` are hit when `all_hits` fall on `size + other_size` at random."""
+    every = _log_choose(size + other_size, all_hits)
+    chances = (
+        math.exp(_log_choose(size, k) + _log_choose(other_size, all_hits - k) - every)
+        for k in range(max(hits, all_hits - other_size), min(size, all_hits) + 1)
+    )
+    return min(1.0, math.fsum(chances))
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Makes what the workbench needs and this machine lacks: .venv with the pinned packages, a container engine that
+# answers, the tool that makes the course base. Quick when all is there. What it cannot do, it says in one command.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf 'setup: %s\n' "$*"; }
+root_on_debian() { [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; }
+
+packages_listed=no
+install() {
+    if [ "$packages_listed" = no ]; then
+        apt-get update -qq || true
+        packages_listed=yes
+    fi
+    say "installing $*"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >> .cache/setup.log 2>&1
+}
+
+find_python() {
+    for name in python3 python3.13 python3.12 python3.11; do
+        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then
+            command -v "$name"
+            return
+        fi
+    done
+    return 1
+}
+
+make_venv() {
+    [ -x .venv/bin/python ] && .venv/bin/python -m pip --version > /dev/null 2>&1 && return
+    python=$(find_python) || python=""
+    if [ -z "$python" ] && root_on_debian && install python3 python3-venv; then
+        python=$(find_python) || python=""
+    fi
+    if [ -z "$python" ]; then
+        say "Python 3.11 or newer is not here. Type: sudo apt-get install python3.11 python3.11-venv"
+        exit 1
+    fi
+    say "making .venv with $("$python" --version)"
+    if ! "$python" -m venv .venv > .cache/venv.log 2>&1; then
+        if ! root_on_debian || ! install python3-venv || ! "$python" -m venv --clear .venv; then
+            say "Python's venv module is not here. Type: sudo apt-get install python3-venv"
+            exit 1
+        fi
+    fi
+}
+
+install_project() {
+    wanted=$(cat pyproject.toml constraints.txt | sha256sum)
+    [ "$(cat .venv/installed 2> /dev/null)" = "$wanted" ] && return
+    say "installing the pinned packages"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' \
+        --constraint constraints.txt > .cache/pip.log 2>&1 || { tail -n 20 .cache/pip.log; exit 1; }
+    printf '%s\n' "$wanted" > .venv/installed
+}
+
+install_bootstrap() {
+    command -v mmdebstrap > /dev/null && return
+    root_on_debian && install mmdebstrap && return
+    say "mmdebstrap is not here; only making the course base needs it (sudo apt-get install mmdebstrap)"
+}
+
+ensure_engine() {
+    scripts/engine.sh answers && return
+    if ! command -v dockerd > /dev/null && root_on_debian; then
+        install docker.io || true
+        scripts/engine.sh wait 10 && return
+    fi
+    if [ "$(id -u)" = 0 ] && command -v dockerd > /dev/null; then
+        scripts/engine.sh start && return
+    fi
+    say "no container engine answers; without one only part of a lab can be assessed. Type:"
+    say "    sudo apt-get install -y docker.io mmdebstrap && sudo usermod -aG docker \$USER && newgrp docker"
+}
+
+mkdir -p .cache
+make_venv
+install_project
+ensure_engine
+install_bootstrap

@@ -1,0 +1,1 @@
+"""The digit service of the town hall's counter."""
