@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -50,7 +51,7 @@ def find_lab(argument: str, root: Path) -> Path:
     if ("/" in argument or argument in (".", "..")) and _is_lab(as_path):
         return as_path.resolve()
     parent, _, name = argument.rstrip("/").rpartition("/")
-    if parent in ("", ".", root.name, f"./{root.name}") or Path(parent).resolve() == root.resolve():
+    if parent in ("", ".", root.name, f"./{root.name}") or os.path.abspath(parent) == os.path.abspath(root):
         matches = [folder for label, folder in labs.items() if _means(name, label)]
         if len(matches) > 1:
             raise LabError("ambiguous_lab", name=argument, matches=", ".join(folder.name for folder in matches))
@@ -99,7 +100,10 @@ def near_miss(name: str, names: Iterable[str]) -> str:
 
 
 def _is_lab(folder: Path) -> bool:
-    return (folder / "lab.toml").is_file()
+    try:
+        return (folder / "lab.toml").is_file()
+    except (OSError, ValueError):  # a name too long, a NUL: no file system has it
+        return False
 
 
 def _means(name: str, label: str) -> bool:

@@ -34,6 +34,7 @@ class Site:
     """Where grading happens: the checkout, the stored runs, the engine (None where there is none), our images."""
 
     home: Path
+    cache: Path
     store: Store
     engine: Engine | None
     kit: Kit | None
@@ -121,7 +122,8 @@ def gather(planned: Plan, staged: Staged, lab: Lab, site: Site, ledger: Ledger, 
         return run(planned, staged, lab, None)
     pool = read_pool(site.common / "digits.safetensors")
     with Owned(site.engine, ledger) as owned:
-        return run(planned, staged, lab, Workshop(owned, site.kit, work, site.common / "models", pool, site.progress))
+        shop = Workshop(owned, site.kit, work, site.cache, site.common / "models", pool, site.progress)
+        return run(planned, staged, lab, shop)
 
 
 def regrade(earlier: Run, lab: Lab, site: Site, lang: Lang) -> Graded:

@@ -41,7 +41,7 @@ class About(TypedDict):
 def summarise(
     lab: Lab, staged: Staged | None, evidence: Evidence | None, verdicts: Iterable[Verdict], **about: Unpack[About]
 ) -> Report:
-    """The report of a judged run: no score where we failed or hidden checks are absent; provisional where one skipped."""
+    """The report of a judged run: no score where we failed or hidden checks are absent; provisional where skipped."""
     by_item = {verdict.item: verdict for verdict in verdicts}
     items = tuple(_report_item(item, by_item.get(item.id)) for item in lab.items)
     ours = any(item.outcome == "error" for item in items)
@@ -134,20 +134,23 @@ def _report_item(item: Item, verdict: Verdict | None) -> ReportItem:
 
 
 def _worded_item(shown: ReportItem, lab: Lab, lang: Lang) -> ReportItem:
-    if shown.cause is None:
-        return shown.model_copy(update={"message": "", "hints": (), "facts": _allowed(shown, frozenset())})
-    item = lab.item(shown.id)
-    cause = item.causes.get(shown.cause)
-    if cause is None:
-        facts = dict(shown.facts)
-        if facts.get("item") in [other.id for other in lab.items]:
-            facts["title"] = lab.item(facts["item"]).title.in_(lang)
-        message = words.say(shown.cause, lang, facts) if words.known(shown.cause) else ""
-        return shown.model_copy(update={"message": message, "hints": ()})
-    facts = _allowed(shown, words.placeholders(cause.en) | words.placeholders(cause.fr))
-    hints = cause.hints.in_(lang) if cause.hints else ()
+    own = lab.item(shown.id).causes.get(shown.cause or "")
+    if own is not None:
+        sentence, names = own.in_(lang), words.placeholders(own.en) | words.placeholders(own.fr)
+    elif shown.cause is not None and words.known(shown.cause):
+        sentence, names = words.template(shown.cause, lang), words.placeholders(words.template(shown.cause, lang))
+        names |= {"item"}  # the item that blocks this one, by which its title is found in another language
+    else:
+        sentence, names = "", frozenset()
+    facts = _allowed(shown, names)
+    blockers = [item.title.in_(lang) for item in lab.items if own is None and item.id == facts.get("item")]
+    said = facts | {"title": blockers[0]} if blockers else facts
     return shown.model_copy(
-        update={"message": words.fill(cause.in_(lang), facts, lang), "hints": hints, "facts": facts}
+        update={
+            "message": words.fill(sentence, said, lang),
+            "hints": own.hints.in_(lang) if own and own.hints else (),
+            "facts": facts,
+        }
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from grader.engines.base import BuildRequest, Built, ImageInfo
 from grader.engines.owned import Owned
 from grader.errors import InfraError
+from grader.images.kept import keep_layers
 from grader.probes import PROBES
 from grader.probes.box import Box
 from grader.probes.building import build_result
@@ -39,6 +40,7 @@ class Workshop:
     owned: Owned
     kit: Kit
     work: Path
+    cache: Path
     models: Path
     pool: Pool
     progress: Callable[[str, str], None]
@@ -152,8 +154,10 @@ class Running:
         request = BuildRequest(context, DOCKERFILE, tag, self.plan.limits, self.build.no_cache)
         built = self.shop.owned.build(request)
         context.unlink()
+        if not self.build.no_cache:
+            keep_layers(self.engine, self.shop.cache, built.heads)
         if built.image is not None and (reason := self._too_big(built.image)):
-            return Built(None, "size", reason, None, built.log)
+            return Built(None, "size", reason, None, built.log, built.heads)
         return built
 
     def _too_big(self, image: str) -> str | None:

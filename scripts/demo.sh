@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 grader=$PWD/.venv/bin/grader
 reports=.cache/demo
-fault=tests/specimens/05-docker/mutants/nonroot-a
+fault=tests/specimens/05-docker/mutants/nonroot-no-user
 
 grade() { # NAME SUBMISSION; a mark below the maximum is an answer here, not an error
     local status=0

@@ -19,7 +19,7 @@ import pytest
 
 from grader import images
 from grader.engines import open_engine
-from grader.engines.base import Built, BuildRequest, Engine, ImageInfo, RunRequest
+from grader.engines.base import BuildRequest, Built, Engine, ImageInfo, RunRequest
 from grader.images import archive, course, registry
 from grader.records import Limits
 
@@ -119,7 +119,7 @@ def build(engine: Engine, base: ImageInfo, dockerfile: str, folder: Path) -> Bui
     text = re.sub(r"(?m)^FROM python:3.11-slim", f"FROM {base.id}", dockerfile).encode()
     with context.open("wb") as file:
         archive.write_tree(file, {"Dockerfile": text, "wheels.txt": images.recipe.BASE_FOLDER / "wheels.txt"})
-    built = engine.builder.build(BuildRequest(context, "Dockerfile", tag, Limits(build_seconds=300)))
+    built = engine.builder.build(BuildRequest(context, "Dockerfile", tag, Limits(build_seconds=300)), lambda image: None)
     engine.images.remove(tag)
     return built
 

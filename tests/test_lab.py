@@ -41,7 +41,9 @@ def test_a_lab_elsewhere_is_found_by_its_path(tmp_path: Path, monkeypatch: pytes
     assert find_lab("mine", LABS) == elsewhere.resolve()
 
 
-@pytest.mark.parametrize("argument", ["", "99", "..", "../labs", "labs/../90", "/", "9" * 5000, "tiny\n", "*", "90-"])
+@pytest.mark.parametrize(
+    "argument", ["", "99", "..", "../labs", "labs/../90", "/", "9" * 5000, "tiny\n", "a\0b", "a\0b/c", "*", "90-"]
+)
 def test_a_name_that_means_no_lab_is_refused(argument: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LabError) as caught:

@@ -59,7 +59,10 @@ def _helper(lab: Path) -> None:
 
 EDITS: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "an item without a check": (_replace("checks.py", '@check("nonroot")\n', ""), ["lint_no_check"]),
-    "a check of no item": (_replace("checks.py", '@check("nonroot")', '@check("noroot")'), ["lint_no_check", "lint_no_item"]),
+    "a check of no item": (
+        _replace("checks.py", '@check("nonroot")', '@check("noroot")'),
+        ["lint_no_check", "lint_no_item"],
+    ),
     "two checks": (_second_check, ["lint_two_checks"]),
     "a cause without words": (_replace("checks.py", 'Fail("root"', 'Fail("roott"'), ["lint_no_words"]),
     "a cause without words in a helper": (_helper, ["lint_no_words"]),
@@ -70,7 +73,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "points": (_replace("lab.toml", "points = 4", "points = 3"), ["lint_total"]),
     "a syntax error": (_replace("checks.py", "def build(", "def build(:"), ["lint_syntax"]),
     "no French page": (lambda lab: (lab / "README.fr.md").unlink(), ["lint_readme"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", EDITS)

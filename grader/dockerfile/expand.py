@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-Values = Mapping[str, str | None]  # None: set, but to a value that only the engine knows
+# Stands for text that only the engine knows, such as the base image's PATH; it taints what is made of it.
+UNKNOWN = "\uf8ff"
 _SPECIAL = "@*#?-$!0"
+_LONGEST = 1 << 16
+_LONGEST_SEARCHED = 256
 
 
 class BadWord(ValueError):
@@ -14,10 +17,14 @@ class BadWord(ValueError):
 
 
 class UnknownValue(ValueError):
-    """The word depends on a value that only the engine knows, such as the base image's PATH."""
+    """The word depends on a value that only the engine knows, or on more work than a Dockerfile deserves."""
 
 
-def expand(word: str, values: Values, escape: str = "\\", quotes: bool = True) -> str:
+class TooLong(ValueError):
+    """The word grows beyond 64 KiB: variables that double themselves fill the engine's memory."""
+
+
+def expand(word: str, values: Mapping[str, str], escape: str = "\\", quotes: bool = True) -> str:
     """Give the word with its variables replaced, its quotes (where `quotes`) and escapes taken away."""
     return _Reader(word, values, escape, quotes).until(None, False)
 
@@ -33,7 +40,7 @@ def quoted(value: str, escape: str = "\\") -> str:
 
 
 class _Reader:
-    def __init__(self, word: str, values: Values, escape: str, quotes: bool) -> None:
+    def __init__(self, word: str, values: Mapping[str, str], escape: str, quotes: bool) -> None:
         self._word, self._values, self._escape, self._quotes = word, values, escape, quotes
         self._at = 0
 
@@ -46,8 +53,13 @@ class _Reader:
         return char
 
     def until(self, stop: str | None, keep_escapes: bool) -> str:
-        result = []
+        """Read up to `stop`, or to the end; join what the pieces stand for."""
+        result: list[str] = []
+        size = 0
         while char := self._peek():
+            size += len(result[-1]) if result else 0
+            if size > _LONGEST:
+                raise TooLong(self._word[:80])
             if char == stop:
                 self._at += 1
                 return "".join(result)
@@ -64,7 +76,10 @@ class _Reader:
                 result.append(self._next())
         if stop is not None:
             raise BadWord(f"no {stop}")
-        return "".join(result)
+        text = "".join(result)
+        if len(text) > _LONGEST:
+            raise TooLong(self._word[:80])
+        return text
 
     def _single(self) -> str:
         end = self._word.find("'", self._at + 1)
@@ -75,9 +90,13 @@ class _Reader:
         return text
 
     def _double(self) -> str:
-        result = []
+        result: list[str] = []
+        size = 0
         self._at += 1
         while char := self._peek():
+            size += len(result[-1]) if result else 0
+            if size > _LONGEST:
+                raise TooLong(self._word[:80])
             if char == '"':
                 self._at += 1
                 return "".join(result)
@@ -98,14 +117,14 @@ class _Reader:
         self._at += 1
         if self._peek() != "{":
             name = self._name()
-            return self._value(name) or "" if name else "$"
+            return self._values.get(name, "") if name else "$"
         self._at += 1
         if self._peek() in ("", "{", "}", ":"):
             raise BadWord("bad substitution")
         name = self._name()
         sign = self._next()
         if sign == "}":
-            return self._value(name) or ""
+            return self._values.get(name, "")
         if sign == "/":
             return self._replace(name)
         empty_counts = sign != ":"
@@ -116,31 +135,27 @@ class _Reader:
         return self._modified(name, sign, word, empty_counts)
 
     def _modified(self, name: str, sign: str, word: str, empty_counts: bool) -> str:
+        value = self._values.get(name, "")
+        there = name in self._values and (empty_counts or value != "")
         if sign == "+":
-            # Whether it is set is known even where its value is not; the base sets no empty variable.
-            there = name in self._values and (empty_counts or self._values[name] != "")
             return word if there else ""
-        value = self._value(name)
-        missing = value is None or (not empty_counts and value == "")
         if sign == "-":
-            return word if missing else value or ""
+            return value if there else word
         if sign == "?":
-            if missing:
+            if not there:
                 raise BadWord(f"{name}: {word}")
-            return value or ""
+            return value
         greedy = word.startswith(sign)
-        return _trim(value or "", word[1:] if greedy else word, sign == "#", greedy)
+        return _trim(value, word[1:] if greedy else word, sign == "#", greedy)
 
     def _replace(self, name: str) -> str:
         everywhere = self._peek() == "/"
         self._at += everywhere
         pattern, new = self.until("/", True), self.until("}", True)
-        return re.sub(_regex(pattern, True), lambda _: new, self._value(name) or "", count=0 if everywhere else 1)
-
-    def _value(self, name: str) -> str | None:
-        if name in self._values and self._values[name] is None:
-            raise UnknownValue(name)
-        return self._values.get(name)
+        value = self._values.get(name, "")
+        _check_searched(value, pattern)
+        found = re.compile(_regex(pattern), re.DOTALL)
+        return found.sub(lambda _: new, value, count=0 if everywhere else 1)
 
     def _name(self) -> str:
         rest = self._word[self._at :]
@@ -151,25 +166,30 @@ class _Reader:
 
 
 def _trim(value: str, pattern: str, front: bool, greedy: bool) -> str:
-    # The shortest or longest stretch is found by trying each length: values are short, and no pattern can be slow.
+    # The shortest or longest stretch is found by trying each length.
+    _check_searched(value, pattern)
+    whole = re.compile(_regex(pattern), re.DOTALL)
     lengths = range(len(value) + 1)
     for length in reversed(lengths) if greedy else lengths:
-        piece = value[:length] if front else value[len(value) - length :]
-        if re.fullmatch(_regex(pattern, greedy), piece, re.DOTALL):
+        if whole.fullmatch(value[:length] if front else value[len(value) - length :]):
             return value[length:] if front else value[: len(value) - length]
     return value
 
 
-def _regex(pattern: str, greedy: bool) -> str:
-    star, result, at = ".*" if greedy else ".*?", "", 0
-    if pattern.count("*") > 8:
-        raise BadWord("pattern")
+def _check_searched(value: str, pattern: str) -> None:
+    # A search goes back and forth: two stars in a short text keep it quick.
+    if UNKNOWN in value or len(value) > _LONGEST_SEARCHED or pattern.count("*") > 2:
+        raise UnknownValue(pattern)
+
+
+def _regex(pattern: str) -> str:
+    result, at = "", 0
     while at < len(pattern):
         char = pattern[at]
         if char == "\\" and at + 1 < len(pattern):
             at += 1
             result += re.escape(pattern[at])
         else:
-            result += star if char == "*" else "." if char == "?" else re.escape(char)
+            result += ".*" if char == "*" else "." if char == "?" else re.escape(char)
         at += 1
     return result

@@ -6,7 +6,7 @@ itself is at fault; a student's failure is a value (`Built.problem`, `State.exit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
@@ -29,7 +29,8 @@ class BuildRequest:
 class Built:
     """`image` is the id, or None with `problem`: failed | refused | timeout | memory | output | disk | size.
 
-    `step` is the 1-based canonical instruction that failed, where known; `log` at most 1 MiB.
+    `step` is the 1-based canonical instruction that failed, where known; `log` at most 1 MiB. `heads` are the
+    ids of the last image of each stage reached: to name them is to keep the layer cache.
     """
 
     image: str | None
@@ -37,6 +38,7 @@ class Built:
     message: str
     step: int | None
     log: str
+    heads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,9 @@ class Sandbox(Protocol):
 
 
 class Builder(Protocol):
-    def build(self, request: BuildRequest) -> Built: ...
+    def build(self, request: BuildRequest, on_image: Callable[[str], None]) -> Built:
+        """Build; `on_image` hears the id of each intermediate image as soon as the engine names it."""
+        ...
 
 
 class Runner(Protocol):
@@ -183,7 +187,7 @@ class Engine(Protocol):
     host: Host
     cores: int
 
-    def remove(self, kind: Literal["container", "volume", "image", "folder"], name: str) -> None:
+    def remove(self, kind: Literal["container", "volume", "image", "build", "folder"], name: str) -> None:
         """Remove one resource by id or name; what is already gone is a success."""
         ...
 

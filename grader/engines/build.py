@@ -13,7 +13,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 KEPT_LOG = MIB
 LINE_LIMIT = 8192
+LOST_IMAGE = re.compile(r"^(No such image|unknown parent image ID|No such container)")  # the engine lost it, not the student
 PIDS_GROUP = "/grader-build"
 PIDS_MAX = 512
 KILLED = 137
-STEP = re.compile(r"^Step (\d+)/\d+ : ")
+STEP = re.compile(r"^Step (\d+)/\d+ : (\w+)")
+IMAGE = re.compile(r"^ ---> ([0-9a-f]{12})\s*$")
 
 
 def parameters(request: BuildRequest, parent: str | None) -> dict[str, Any]:
@@ -104,9 +106,11 @@ class Watchdog(threading.Thread):
 
 
 class Transcript:
-    """What the build printed (its end), the step it reached, how it ended."""
+    """What the build printed (its end), the step it reached, the images it made, how it ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_image: Callable[[str], None]) -> None:
+        self._on_image = on_image
+        self._stages: list[list[str]] = []
         self._lines: list[str] = []
         self._kept = 0
         self.total = 0
@@ -118,15 +122,28 @@ class Transcript:
     def take(self, event: dict[str, Any]) -> None:
         text = str(event.get("stream") or event.get("error") or "")
         self.total += len(text)
-        match = STEP.match(text)
-        if match:
-            self.step = int(match[1])
+        self._follow(text)
         if "error" in event:
             self.error = text[:LINE_LIMIT]
             self.code = (event.get("errorDetail") or {}).get("code")
         if isinstance(event.get("aux"), dict) and "ID" in event["aux"]:
             self.image = event["aux"]["ID"]
         self._keep(text[:LINE_LIMIT])
+
+    def _follow(self, text: str) -> None:
+        """Note steps and images. A RUN could print such lines too: a forged id names no image of ours to remove."""
+        if step := STEP.match(text):
+            self.step = int(step[1])
+            if step[2].upper() == "FROM":
+                self._stages.append([])
+        elif (image := IMAGE.match(text)) and self._stages:
+            if self._stages[-1]:  # the first is the stage's base
+                self._on_image(image[1])
+            self._stages[-1].append(image[1])
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        return tuple(stage[-1] for stage in self._stages if len(stage) > 1)
 
     def _keep(self, text: str) -> None:
         self._lines.append(text)
@@ -145,11 +162,11 @@ class DockerBuilder:
         self._data_root = str(info.get("DockerRootDir") or "/")
         self._parent = pids_group(info)
 
-    def build(self, request: BuildRequest) -> Built:
+    def build(self, request: BuildRequest, on_image: Callable[[str], None]) -> Built:
         """Build the context; a build that fails or is stopped is a value, an engine that fails an error."""
         with request.context.open("rb") as context:
             response = self._post(request, context)
-        transcript = Transcript()
+        transcript = Transcript(on_image)
         if response.status_code == 400:
             message = response.json().get("message", "")[:LINE_LIMIT]
             return Built(None, "refused", message, None, message)
@@ -215,10 +232,12 @@ def events(chunks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
 def conclude(transcript: Transcript, reason: str | None) -> Built:
     """How a build ended, from what it printed and from why it was stopped."""
     if reason is not None:
-        return Built(None, reason, "", transcript.step, transcript.log)
+        return Built(None, reason, "", transcript.step, transcript.log, transcript.heads)
     if transcript.error is not None:
+        if LOST_IMAGE.match(transcript.error):
+            raise InfraError("image_vanished")
         problem = "memory" if transcript.code == KILLED else "failed"
-        return Built(None, problem, transcript.error, transcript.step, transcript.log)
+        return Built(None, problem, transcript.error, transcript.step, transcript.log, transcript.heads)
     if transcript.image is None:
         raise InfraError("engine_gone", doing="build an image")
-    return Built(transcript.image, None, "", None, transcript.log)
+    return Built(transcript.image, None, "", None, transcript.log, transcript.heads)

@@ -207,6 +207,20 @@ class DockerImages:
                 if error.status_code != 409:
                     raise
 
+    def remove_unnamed(self, image: str) -> None:
+        """Remove an image that no tag names and nothing was built on; any other stays as it is."""
+        from docker.errors import APIError, ImageNotFound
+
+        with engine_errors("remove an image"):
+            try:
+                if not self._api.inspect_image(image).get("RepoTags"):
+                    self._api.remove_image(image)
+            except ImageNotFound:
+                return
+            except APIError as error:
+                if error.status_code != 409:
+                    raise
+
     def list(self, prefix: str) -> tuple[tuple[str, str], ...]:
         """(tag, id) of every image whose tag starts with `prefix`."""
         with engine_errors("list images"):
@@ -253,6 +267,7 @@ class DockerEngine:
             "container": lambda reference: remove_container(self._api, reference),
             "volume": self.runner.remove_volume,
             "image": self.images.remove,
+            "build": self.images.remove_unnamed,
         }
         removers[kind](name)
 

@@ -42,7 +42,7 @@ class Owned:
     def build(self, request: BuildRequest) -> Built:
         """Build under `request.tag`, which goes with the run."""
         self._intend("image", request.tag)
-        return self.engine.builder.build(request)
+        return self.engine.builder.build(request, lambda image: self._intend("build", image))
 
     def remove(self, name: str) -> None:
         """Remove one resource now, by the name this run gave it."""
@@ -66,8 +66,9 @@ class Owned:
         self.close()
 
     def _intend(self, kind: Kind, name: str) -> None:
-        self._ledger.intend(kind, name)
-        self._live.append((kind, name, name))
+        if (kind, name, name) not in self._live:
+            self._ledger.intend(kind, name)
+            self._live.append((kind, name, name))
 
     def _created(self, kind: Kind, name: str, identity: str) -> None:
         self._ledger.created(kind, name, identity)

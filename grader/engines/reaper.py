@@ -18,7 +18,7 @@ from typing import Literal, Protocol
 from grader.durable import disk_trouble, sync_folder
 from grader.errors import InfraError
 
-Kind = Literal["container", "volume", "image", "folder"]
+Kind = Literal["container", "volume", "image", "build", "folder"]  # build: an intermediate image of one
 _ROWS = "resources.jsonl"
 _LOCK = "lock"
 

@@ -16,6 +16,7 @@ from grader.records import Json
 from grader.stats import ratio_interval
 
 LINES = 8
+TOLERANCE = 1e-4  # between two runtimes on the same float32 graph
 WARM_REQUESTS = 64
 MEASURED_REQUESTS = 80
 SWAP_REQUESTS = 24
@@ -31,7 +32,8 @@ def answers(box: Box, options: Options) -> Json:
     asked = box.bodies(int(options.get("inputs", 50)), "answers")
     given = box.rig.ask(box.helper, asked)
     expected = [answer["json"] for answer in box.rig.ask(box.yardstick, asked)]
-    return {"asked": [answer | {"expected": right} for answer, right in zip(given, expected, strict=True)]}
+    asked_and_expected = zip(given, expected, strict=True)
+    return {"asked": [answer | {"expected": right} for answer, right in asked_and_expected], "tolerance": TOLERANCE}
 
 
 def processes(box: Box, options: Options) -> Json:

@@ -20,10 +20,12 @@ _LONGEST_INT = 1 << 256
 
 # Invisible although Unicode calls them letters or marks: joiners, fillers, variation selectors.
 _INVISIBLE = frozenset(
-    [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, 0xFFFC]
-    + list(range(0x180B, 0x1810))
-    + list(range(0xFE00, 0xFE10))
-    + list(range(0xE0100, 0xE01F0))
+    {
+        *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, 0xFFFC),
+        *range(0x180B, 0x1810),
+        *range(0xFE00, 0xFE10),
+        *range(0xE0100, 0xE01F0),
+    }
 )
 _ACTIVE = frozenset(["Cc", "Cf", "Cs", "Co", "Zl", "Zp"])
 _PLAIN = re.compile(r"[ -~]*")

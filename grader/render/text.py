@@ -104,7 +104,10 @@ class _View:
         self.console.print()
         if report.score is not None:
             score, most = number(report.score, self.lang), number(report.max_score, self.lang)
-            self.put((f"{score} / {most}", "bold"), (f"  {self.say('mark_provisional')}" if report.provisional else "", "yellow"))
+            self.put(
+                (f"{score} / {most}", "bold"),
+                (f"  {self.say('mark_provisional')}" if report.provisional else "", "yellow"),
+            )
         elif report.status == "graded":
             passed, total = public_tally(report)
             self.put((say("public_only", self.lang, {"passed": passed, "total": total}), "bold"))

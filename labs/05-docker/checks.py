@@ -8,33 +8,32 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Any
 
 from grader.checks import Fail, Remark, check
+from grader.filenames import kind_of
 from grader.records import Evidence
+from grader.requirements import UnreadInclude, requirements
 from grader.stats import ratio_interval, slow_tail
 
 FULL, HALF = 1.5, 2.5  # calibrated cuts, in the gaps between example services (docs: honest speed)
-TAIL_FACTORS, TAIL_P, TAIL_MIN = (3.0, 10.0), 0.001, 8
+TAIL_FACTORS, TAIL_P = (3.0, 10.0), 0.001  # at equal counts this takes ten hits or more
 OPENS_PER_LOAD = 2  # one to hash the file, one to load it
 GROWTH_MS, GROWTH_SHARE, LOAD_MS_CAP = 1.5, 0.05, 100.0  # the cap: a start that burns CPU cannot raise the bar
 FAILURES_ALLOWED = 0.05
 SIZE_FACTOR = 1.25
+TOLERANCE = 1e-4
 STOP_SECONDS = 10.0
-SAMPLE_BYTES = 10_000  # packages ship tiny models and tables of their own
-# Upstream support in November 2026; 3.10, the slide's tag, ended in October. A table and no clock: a regrade must agree.
+# Upstream support in November 2026: 3.10, the tag of the slide, ended in October. No clock: a regrade must agree.
 OLDEST, NEWEST = (3, 11), (3, 15)
 
-WEIGHTS = frozenset(
-    ".onnx .ort .pkl .pickle .joblib .skops .pt .pth .ckpt .safetensors .h5 .hdf5 .keras .pb .tflite .gguf .npz .npy".split()
-)
-DATA = frozenset(".csv .tsv .parquet .feather .arrow .xlsx .xls .sqlite .sqlite3 .jsonl .ipynb".split())
-SECRET_NAMES = frozenset("id_rsa id_dsa id_ecdsa id_ed25519 .netrc .pypirc .npmrc .git-credentials credentials.json".split())
-SECRET_SUFFIXES = frozenset(".pem .key .p12 .pfx".split())
-SECRET_FOLDERS = frozenset(".git .ssh .aws".split())
-PUBLIC_CERTIFICATES = ("etc/ssl/certs/", "usr/share/ca-certificates/", "usr/local/share/ca-certificates/")
+BETS = {"image_own_mb", "cold_build_s", "rebuild_s", "latency_ratio", "cpu_ms_per_request"}
+HEADINGS = {
+    "Build": ("build", "construire"),
+    "Run": ("run", "lancer"),
+    "Check": ("check", "vérifier"),
+    "Stop": ("stop", "arrêter"),
+}
 
 
 @check("build")
@@ -55,7 +54,7 @@ def serve(evidence: Evidence) -> None:
         exit_code = ready.get("exit_code")
         raise Fail("oom" if ready.get("oom") else ready["problem"], exit_code="?" if exit_code is None else exit_code)
     answers = evidence["normal"]["answers"]
-    faults = [fault for fault in (_fault(answer, answers["tolerance"]) for answer in answers["asked"]) if fault]
+    faults = [fault for fault in map(_fault, answers["asked"]) if fault]
     if faults:
         cause, facts = faults[0]
         raise Fail(cause, wrong=len(faults), asked=len(answers["asked"]), **facts)
@@ -63,7 +62,7 @@ def serve(evidence: Evidence) -> None:
         raise ValueError("no hidden input was sent")
 
 
-def _fault(answer: dict[str, Any], tolerance: float) -> tuple[str, dict[str, Any]] | None:
+def _fault(answer: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
     """The cause why one answer is wrong, with facts that give no hidden value away."""
     if answer["problem"]:
         return "no_answer", {"problem": answer["problem"]}
@@ -82,7 +81,7 @@ def _fault(answer: dict[str, Any], tolerance: float) -> tuple[str, dict[str, Any
     if label != expected["label"]:
         return "label", {}
     gap = max(abs(got - right) for got, right in zip(numbers, expected["probabilities"], strict=True))
-    return ("probabilities", {}) if gap > tolerance else None
+    return ("probabilities", {}) if gap > TOLERANCE else None
 
 
 def _numbers(value: Any) -> list[float] | None:
@@ -98,7 +97,7 @@ def _numbers(value: Any) -> list[float] | None:
 
 @check("load.once")
 def load_once(evidence: Evidence) -> Remark | None:
-    """No request opens the model file after warm-up, and a request costs the same CPU when the model is 32 MiB larger."""
+    """No request opens the model file after warm-up, and a larger model does not make requests dearer."""
     normal, padded = evidence["normal"]["model_loads"], evidence["padded"]["model_loads"]
     for loads in (normal, padded):
         _answered(loads["failures"], loads["requests"]["warm"] + loads["requests"]["measured"])
@@ -106,7 +105,8 @@ def load_once(evidence: Evidence) -> Remark | None:
     growth = padded["cpu_ms"] - normal["cpu_ms"]
     load_cost = min(padded["cpu_ms_ready"] - normal["cpu_ms_ready"], LOAD_MS_CAP)
     if growth > max(GROWTH_MS, GROWTH_SHARE * load_cost):
-        raise Fail("cpu_grows", normal=round(normal["cpu_ms"], 2), padded=round(padded["cpu_ms"], 2), pad=padded["pad_mib"])
+        costs = {"normal": round(normal["cpu_ms"], 2), "padded": round(padded["cpu_ms"], 2)}
+        raise Fail("cpu_grows", pad=padded["pad_mib"], **costs)
     lazy = any(loads["start"] == 0 and (loads["warm"] or 0) > 0 for loads in (normal, padded))
     return Remark("lazy") if lazy else None
 
@@ -153,14 +153,16 @@ def latency(evidence: Evidence) -> Remark | None:
     data = evidence["normal"]["latency"]
     turns = data["turns"]
     _answered(data["failures"], data["failures"] + len(turns) * data["requests_per_turn"])
+    if data["disagreements"] > FAILURES_ALLOWED * len(turns):
+        raise Fail("disagrees", turns=data["disagreements"], of=len(turns))
     interval = ratio_interval(turns)
     facts = {"ratio": round(interval.median, 2), "low": round(interval.low, 2), "high": round(interval.high, 2)}
     if interval.low > HALF:
         raise Fail("slow", **facts)
     for factor in TAIL_FACTORS:
         tail = slow_tail(turns, factor)
-        # No half points: a user meets the stall again and again, and the median, which half points go by, cannot see it.
-        if tail.student_hits >= TAIL_MIN and tail.p_value < TAIL_P:
+        # No half points: they go by the median, and the median cannot see the stall that users meet again and again.
+        if tail.p_value < TAIL_P:
             hits = {"hits": tail.student_hits, "yardstick_hits": tail.yardstick_hits, "factor": int(factor)}
             raise Fail("tail", **hits)
     if interval.high <= FULL:
@@ -175,6 +177,8 @@ def latency(evidence: Evidence) -> Remark | None:
 @check("cache.order")
 def cache_order(evidence: Evidence) -> None:
     """After one source file changed, the rebuild takes the dependency layer from the cache."""
+    if evidence.engine and "result" in evidence["build"] and "result" not in evidence["rebuild"]:
+        raise Fail("no_source")
     result = evidence["rebuild"]["result"]
     if not result["ok"]:
         raise Fail("rebuild_failed", problem=result["problem"])
@@ -203,29 +207,9 @@ def _mb(size: float) -> int:
 def image_clean(evidence: Evidence) -> None:
     """No own layer holds weights, data or secrets, files that a later layer deletes included."""
     for file in evidence["image"]["files"]["files"]:
-        path = PurePosixPath(file["path"].lstrip("/"))
-        kind = _unwanted(path, file["size"])
+        kind = kind_of(file["path"], file["size"])
         if kind:
-            raise Fail(kind, path=str(path), size=file["size"])
-
-
-def _unwanted(path: PurePosixPath, size: int) -> str | None:
-    suffix, folders = path.suffix.lower(), set(path.parts[:-1])
-    if folders & SECRET_FOLDERS or path.name in SECRET_NAMES or _is_environment(path.name):
-        return "secret"
-    certificate = str(path).startswith(PUBLIC_CERTIFICATES) or path.name.startswith(("cacert", "ca-"))
-    if suffix in SECRET_SUFFIXES and not certificate:
-        return "secret"
-    if size < SAMPLE_BYTES:
-        return None
-    if suffix in WEIGHTS:
-        return "weights"
-    return "data" if suffix in DATA and "tests" not in folders else None  # numpy's tests bring tables
-
-
-def _is_environment(name: str) -> bool:
-    """Whether `name` is a dotenv file with values: samples made to be shared are not."""
-    return name == ".env" or (name.startswith(".env.") and not name.endswith((".example", ".sample", ".template")))
+            raise Fail(kind, path=file["path"].lstrip("/"), size=file["size"])
 
 
 @check("df.base")
@@ -274,40 +258,15 @@ def deps_pinned(evidence: Evidence) -> None:
     texts = evidence["submission"]["texts"]
     if "requirements.txt" not in texts:
         raise Fail("no_requirements")
-    lines = list(_requirements(texts, "requirements.txt", ()))
-    if not lines:
+    try:
+        asked = list(requirements(texts, "requirements.txt"))
+    except UnreadInclude as include:
+        raise Fail("include", line=include.line, path=include.path[:80]) from include
+    if not asked:
         raise Fail("no_requirements")
-    for number, line in lines:
-        if not _pinned(line):
-            raise Fail("loose", line=number, requirement=line[:80])
-
-
-def _requirements(texts: dict[str, str], name: str, above: tuple[str, ...]) -> Iterator[tuple[int, str]]:
-    """Line number and text of each requirement; options are left out, included files are read."""
-    waiting, first = "", 0
-    for number, raw in enumerate([*texts[name].splitlines(), ""], 1):
-        first = first if waiting else number
-        line = re.sub(r"(^|\s)#.*", "", raw).rstrip()
-        if line.endswith("\\"):
-            waiting += line[:-1] + " "
-            continue
-        line, waiting = (waiting + line).strip(), ""
-        include = re.match(r"(?:-r|--requirement)[ =]*(\S+)", line)
-        if include:
-            inner = include[1].removeprefix("./")
-            if inner not in texts or inner in (*above, name):
-                raise Fail("include", line=first, path=inner[:80])
-            yield from _requirements(texts, inner, (*above, name))
-        elif line and (not line.startswith("-") or re.match(r"-e|--editable", line)):
-            yield first, line
-
-
-def _pinned(line: str) -> bool:
-    if re.search(r"\s--hash[= ]sha(256|384|512):[0-9a-f]{64,}", line):
-        return True
-    requirement = re.split(r"\s--|;", line, maxsplit=1)[0]
-    named = re.match(r"[A-Za-z0-9][\w.-]*?\s*(?:\[[^\]]*\])?\s*\(?\s*((?:[=<>!~]).*?)\)?\s*$", requirement)
-    return bool(named) and any(re.fullmatch(r"\s*={2,3}\s*[^\s*]+\s*", part) for part in named[1].split(","))
+    for requirement in asked:
+        if not requirement.pinned:
+            raise Fail("loose", line=requirement.line, requirement=requirement.text[:80])
 
 
 @check("stop")
@@ -320,3 +279,62 @@ def stop(evidence: Evidence) -> None:
         raise Fail("dropped")
     if end["exit_code"] not in (0, 143):
         raise Fail("exit_code", exit_code=end["exit_code"])
+
+
+@check("bets")
+def bets(evidence: Evidence) -> None:
+    """`answers.json` keeps the form of answers.schema.json and `RUN.md` has a command under each heading."""
+    texts = evidence["submission"]["texts"]
+    if "answers.json" not in texts:
+        raise Fail("no_answers")
+    fault = _form_fault(texts["answers.json"])
+    if fault:
+        raise Fail("form", field=fault)
+    if "RUN.md" not in texts:
+        raise Fail("no_run_md")
+    written = _headings_with_commands(texts["RUN.md"])
+    for name, words in HEADINGS.items():
+        if not any(word in heading for heading in written for word in words):
+            raise Fail("run_md", heading=name)
+
+
+def _form_fault(text: str) -> str | None:
+    """The first field that breaks the form, None where it is complete."""
+    try:
+        form = json.loads(text)
+    except (ValueError, RecursionError):
+        return "JSON"
+    if not isinstance(form, dict) or set(form) != {"lab", "bets", "reasons"}:
+        return "lab, bets, reasons"
+    if form["lab"] != "05-docker":
+        return "lab"
+    for part, complete in (("bets", _is_positive), ("reasons", _is_sentence)):
+        table = form[part]
+        if not isinstance(table, dict) or set(table) != BETS:
+            return part
+        for name in sorted(BETS):
+            if not complete(table[name]):
+                return f"{part}.{name}"
+    return None
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+def _is_sentence(value: Any) -> bool:
+    return isinstance(value, str) and len(value) >= 15 and re.search(r"\S.*\S", value) is not None
+
+
+def _headings_with_commands(text: str) -> set[str]:
+    """The headings, in lower case, under which there is a code block or inline code."""
+    heading, fenced, found = "", False, set()
+    for line in text.splitlines():
+        title = re.match(r"#{1,6}\s+(.*)", line)
+        if line.lstrip().startswith(("```", "~~~")):
+            fenced = not fenced
+        elif title and not fenced:  # a shell comment is no heading
+            heading = title[1].lower()
+        elif line.strip() and (fenced or line.startswith(("    ", "\t")) or re.search(r"`[^`]+`", line)):
+            found.add(heading)
+    return found

@@ -57,9 +57,12 @@ _ITEMS: tuple[tuple[str, float, str, str], ...] = (
 
 
 def lab(thresholds: tuple[float, ...] = (1.5, 2.5)) -> Lab:
-    cause = Cause(en="{process} runs as uid 0.", fr="{process} tourne avec l'uid 0.", hints=Hints(en=_HINTS, fr=_HINTS_FR))
+    cause = Cause(
+        en="{process} runs as uid 0.", fr="{process} tourne avec l'uid 0.", hints=Hints(en=_HINTS, fr=_HINTS_FR)
+    )
     items = tuple(
-        Item(id=name, points=points, title=Text(en=en, fr=fr), causes={"root": cause}) for name, points, en, fr in _ITEMS
+        Item(id=name, points=points, title=Text(en=en, fr=fr), causes={"root": cause})
+        for name, points, en, fr in _ITEMS
     )
     start = StartSpec(probes=("latency",), options={"latency": {"thresholds": list(thresholds)}} if thresholds else {})
     return Lab(
@@ -106,7 +109,7 @@ _SIZE_HINTS = (
 
 
 def report(**fields: Any) -> Report:
-    """A good piece of work with a root process, a middling latency and a fat image: 15.5 of 20."""
+    """A good piece of work with a root process, a middling latency and a fat image: 15 of 20."""
     failed = {
         "nonroot": item(
             "nonroot",
@@ -136,7 +139,10 @@ def report(**fields: Any) -> Report:
             hints=_SIZE_HINTS,
         ),
         "stop": item(
-            "stop", "skipped", cause="no_init", message="Not assessed: this engine cannot start a container without init."
+            "stop",
+            "skipped",
+            cause="no_init",
+            message="Not assessed: this engine cannot start a container without init.",
         ),
         "load.once": item(
             "load.once",
@@ -231,9 +237,15 @@ def sections(**changes: Any) -> dict[str, dict[str, Any]]:
 _TIMELINE = (
     ("build", 0.0, 14.2),
     ("image", 14.2, 15.0),
+    ("normal.answers", 17.1, 17.9),
+    ("normal.processes", 17.9, 18.0),
+    ("normal.model_loads", 18.0, 21.2),
+    ("normal.latency", 21.2, 30.9),
     ("normal", 15.0, 31.4),
+    ("padded.model_loads", 33.8, 37.2),
     ("padded", 31.4, 37.9),
     ("default_caps", 37.9, 40.6),
+    ("init_off.stop", 42.2, 43.0),
     ("init_off", 40.6, 43.1),
     ("rebuild", 43.1, 45.8),
 )
@@ -247,10 +259,10 @@ def evidence(**changes: Any) -> Evidence:
 
 def hostile_report(text: str) -> Report:
     """A report whose every foreign string is `text`."""
+    outcomes: dict[str, Outcome] = {"nonroot": "failed", "build": "passed", "stop": "skipped", "bets": "error"}
     bad = {"process": text, text: [text, {text: text}]}
     items = tuple(
-        item(name, outcome, cause="root", facts=bad, message=text, hints=(text,))
-        for name, outcome in (("nonroot", "failed"), ("build", "passed"), ("stop", "skipped"), ("bets", "error"))
+        item(name, outcome, cause="root", facts=bad, message=text, hints=(text,)) for name, outcome in outcomes.items()
     )
     return report(
         submission=ReportSubmission(source=text),

@@ -85,7 +85,9 @@ def _logs(evidence: Evidence | None) -> list[Log]:
         started = before
     logs.append(Log("log_start", started, not ready.get("ok", True) and not marker))
     return [
-        Log(log.name, inert(log.text.strip("\r\n"), lines=True, tail=True), log.open) for log in logs if log.text.strip()
+        Log(log.name, inert(log.text.strip("\r\n"), lines=True, tail=True), log.open)
+        for log in logs
+        if log.text.strip()
     ]
 
 

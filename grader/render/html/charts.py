@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from grader.records import Evidence, Json, Lab, Lang, Report
+from grader.records import Evidence, Json, Lab, Lang, Report, Span
 from grader.render.figures import milliseconds, number, seconds, size
 from grader.render.html.figure import Figure, Say, absent, probe
 from grader.render.html.latency import latency_figure
@@ -16,15 +16,16 @@ _MOST_LAYERS = 127
 _MOST_SPANS = 60
 _NAMED = 4
 _LONGEST_NAME = 18
+_BARS_LEFT, _BARS_RIGHT = 120.0, WIDTH - 44.0
 
 
 def figures(evidence: Evidence | None, lab: Lab, lang: Lang, say: Say) -> list[Figure]:
     """The four figures of a lab that builds an image, in reading order."""
     return [
         latency_figure(evidence, lab, lang, say),
+        timeline_figure(evidence, lang, say),
         layers_figure(evidence, lang, say),
         cpu_figure(evidence, lang, say),
-        timeline_figure(evidence, lang, say),
     ]
 
 
@@ -159,41 +160,59 @@ def shortened(created_by: str, most: int) -> str:
 
 
 def timeline_figure(evidence: Evidence | None, lang: Lang, say: Say) -> Figure:
-    """When each part of the run began and how long it took."""
+    """When each part of the run began and how long it took; a start's probes stand under it, thinner."""
     title = say("timeline_title")
-    spans = evidence.timeline[:_MOST_SPANS] if evidence else ()
+    spans = sorted(evidence.timeline, key=lambda span: (span.start, -span.end))[:_MOST_SPANS] if evidence else []
     if not spans:
         return absent("timeline", title, evidence, say)
     end = max(max(span.end for span in spans), 1e-9)
-    longest = max(spans, key=lambda span: span.end - span.start)
-    left, right = 110.0, WIDTH - 44.0
-    bottom = 10.0 + 22 * len(spans)
-    ticks = _round_ticks(end)
-    at = [left + (right - left) * tick / end for tick in ticks]
-    parts = [line(x, 4.0, x, bottom, "grid") for x in at]
-    for index, span in enumerate(spans):
-        y = 8.0 + 22 * index
-        x, wide = left + (right - left) * span.start / end, (right - left) * (span.end - span.start) / end
-        parts += [
-            label(left - 8, y + 12, _span_name(span.name, say), "span-name", "end"),
-            rect(x, y + 2, max(wide, 2.0), 12.0, "span longest" if span is longest else "span", 2),
-            label(x + max(wide, 2.0) + 5, y + 12, seconds(span.end - span.start, lang), "tick"),
-        ]
-    parts += [label(x, bottom + 14, seconds(tick, lang), "tick", "middle") for x, tick in zip(at, ticks, strict=True)]
+    longest = max(spans, key=lambda span: ("." not in span.name, span.end - span.start))
+    bars, bottom = _bars(spans, longest, end, lang, say)
     facts = {"total": seconds(end, lang), "longest": _span_name(longest.name, say)}
-    facts["took"] = seconds(longest.end - longest.start, lang)
-    drawing = picture("timeline", title, say("timeline_caption", **facts), bottom + 22, parts)
+    caption = say("timeline_caption", took=seconds(longest.end - longest.start, lang), **facts)
+    drawing = picture("timeline", title, caption, bottom + 22, [*_grid(end, bottom, lang), *bars])
     rows = tuple(
         (_span_name(span.name, say), seconds(span.start, lang), seconds(span.end - span.start, lang)) for span in spans
     )
     headers = (say("column_step"), say("column_began"), say("column_took"))
-    return Figure("timeline", title, say("timeline_caption", **facts), (drawing,), headers=headers, rows=rows)
+    return Figure("timeline", title, caption, (drawing,), headers=headers, rows=rows)
+
+
+def _bars(spans: list[Span], longest: Span, end: float, lang: Lang, say: Say) -> tuple[list[Markup], float]:
+    parts: list[Markup] = []
+    y = 8.0
+    for span in spans:
+        part = "." in span.name
+        x = _BARS_LEFT + (_BARS_RIGHT - _BARS_LEFT) * span.start / end
+        wide = max((_BARS_RIGHT - _BARS_LEFT) * (span.end - span.start) / end, 2.0)
+        kind = "span longest" if span is longest else "span part" if part else "span"
+        style = "span-name part" if part else "span-name"
+        took = seconds(span.end - span.start, lang)
+        parts += [
+            label(_BARS_LEFT - 8, y + 10, _span_name(span.name, say), style, "end"),
+            rect(x, y + 3, wide, 6.0, kind, 1) if part else rect(x, y, wide, 12.0, kind, 2),
+            label(x + wide + 5, y + 10, took, "tick"),
+        ]
+        y += 18 if part else 21
+    return parts, y + 2
+
+
+def _grid(end: float, bottom: float, lang: Lang) -> list[Markup]:
+    parts = []
+    for tick in _round_ticks(end):
+        x = _BARS_LEFT + (_BARS_RIGHT - _BARS_LEFT) * tick / end
+        parts.append(line(x, 4.0, x, bottom, "grid"))
+        parts.append(label(x, bottom + 14, seconds(tick, lang), "tick", "middle"))
+    return parts
 
 
 def _span_name(name: str, say: Say) -> str:
-    if known(f"render_span_{name}"):
-        return say(f"span_{name}")
-    text = inert(name)
+    """The name of a step; of a start's probe, the probe's name."""
+    start, _, probe_name = name.partition(".")
+    code = f"probe_{probe_name}" if probe_name else f"span_{start}"
+    if known(f"render_{code}"):
+        return say(code)
+    text = inert(probe_name or start)
     return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
 
 

@@ -1,0 +1,107 @@
+"""The statistics that decide the latency item: known answers, known biases, known tails."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from fractions import Fraction
+from math import comb
+from typing import Any
+
+import pytest
+
+from grader.stats import _fisher, ratio_interval, slow_tail, turn_ratios
+
+
+def made(count: int, ratio: float, seed: int, noise: float = 0.08) -> list[dict[str, Any]]:
+    """Turns whose machine wanders slowly: the noise that neighbouring turns share."""
+    chance, spell, turns = random.Random(seed), 1.0, []
+    for _ in range(count):
+        spell = 0.9 * spell + 0.1 * chance.lognormvariate(0, 0.4)
+        turns.append(
+            {
+                "student": [ratio * spell * chance.lognormvariate(0, noise) for _ in range(4)],
+                "yardstick": [spell * chance.lognormvariate(0, noise) for _ in range(4)],
+            }
+        )
+    return turns
+
+
+def test_a_turn_ratio_is_the_ratio_of_its_medians() -> None:
+    turns = [{"student": [4, 2, 100, 2], "yardstick": [1, 1, 1, 50]}, {"student": [1.0], "yardstick": [2.0]}]
+    assert turn_ratios(turns) == [3.0, 0.5]
+
+
+@pytest.mark.parametrize("true", [1.0, 1.25, 2.5, 10.0])
+def test_the_interval_holds_the_true_ratio(true: float) -> None:
+    held = 0
+    for seed in range(40):
+        interval = ratio_interval(made(120, true, seed), seed=seed, draws=400)
+        assert interval.low <= interval.median <= interval.high
+        held += interval.low <= true <= interval.high
+    assert held >= 34  # 95 % of 40 is 38; block bootstrap is a little narrow on 20 blocks
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    turns = made(50, 1.5, 1)
+    assert ratio_interval(turns, seed=4) == ratio_interval(turns, seed=4)
+    assert ratio_interval(turns, seed=4) != ratio_interval(turns, seed=5)
+
+
+def test_a_higher_level_gives_a_wider_interval() -> None:
+    turns = made(100, 1.5, 2)
+    wide, narrow = ratio_interval(turns, level=0.99), ratio_interval(turns, level=0.5)
+    assert wide.low < narrow.low and wide.high > narrow.high
+
+
+def test_blocks_see_that_neighbours_resemble_each_other() -> None:
+    """Ratios in long runs carry less news than as many independent ones: the interval must be wider."""
+    runs = [{"student": [1.0 + (index // 10) % 2], "yardstick": [1.0]} for index in range(200)]
+    mixed = [{"student": [1.0 + index % 2], "yardstick": [1.0]} for index in range(200)]
+    width = [(lambda found: found.high - found.low)(ratio_interval(turns)) for turns in (runs, mixed)]
+    assert width[0] >= width[1]
+    assert width[0] == 1.0
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 19, 21, 39])
+def test_few_turns_are_no_crash(count: int) -> None:
+    interval = ratio_interval(made(count, 2.0, 3))
+    assert 1 < interval.low <= interval.median <= interval.high < 4
+
+
+def test_no_turns_are_refused() -> None:
+    with pytest.raises(ValueError, match="no turns"):
+        ratio_interval([])
+    with pytest.raises(ValueError, match="no turns"):
+        slow_tail([], 3)
+
+
+def test_the_tail_counts_each_side_against_its_own_median() -> None:
+    turns = [{"student": [10.0] * 3 + [31.0], "yardstick": [1.0] * 4}] * 20
+    tail = slow_tail(turns, 3)
+    assert (tail.student_hits, tail.yardstick_hits) == (20, 0)
+    assert tail.p_value < 1e-5
+
+
+def test_equal_tails_are_no_finding() -> None:
+    turns = [{"student": [2.0] * 3 + [9.0], "yardstick": [1.0] * 3 + [9.0]}] * 20
+    assert slow_tail(turns, 3).p_value > 0.5
+    assert slow_tail([{"student": [1.0] * 4, "yardstick": [1.0] * 4}], 3).p_value == 1.0
+
+
+def test_fisher_agrees_with_exact_fractions() -> None:
+    """Fisher's tea tasting (3 of 4 right: 17/70) and every table of a small grid."""
+    assert _fisher(3, 4, 4, 4) == pytest.approx(17 / 70)
+    for size, other, hits in [(7, 5, 4), (12, 12, 9), (30, 4, 6)]:
+        for k in range(min(size, hits) + 1):
+            exact = sum(
+                Fraction(comb(size, j) * comb(other, hits - j), comb(size + other, hits))
+                for j in range(max(k, hits - other), min(size, hits) + 1)
+            )
+            assert _fisher(k, size, hits, other) == pytest.approx(float(exact), rel=1e-9)
+
+
+def test_numpy_is_not_loaded_before_it_is_needed() -> None:
+    code = "import sys, grader.stats; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
