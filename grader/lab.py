@@ -91,6 +91,14 @@ def checks_digest(lab: Lab) -> str:
     return _hash(root, [root / "checks.py", root / "private" / "checks.py"], rubric)
 
 
+def run_digest(lab: Lab) -> str:
+    """The digest of what decides what a run of this lab measures: while it stays, evidence can be judged again."""
+    root = Path(lab.root)
+    asked = lab.model_dump(mode="json", include={"kind", "collect", "service", "starts", "rebuild", "limits"})
+    data = [path for path in _private(root) if path != root / "private" / "checks.py"]
+    return _hash(root, [*data, *_models(root, lab)], json.dumps(asked, sort_keys=True))
+
+
 def near_miss(name: str, names: Iterable[str]) -> str:
     """The names closest to `name` (a lab's number aside), or all of them where none is; "-" where there are none."""
     known = {full: full.partition("-")[2] or full for full in sorted(names)}
@@ -210,10 +218,14 @@ def _check_needs(file: Path, lab: Lab) -> None:
 
 
 def _digest(root: Path, lab: Lab) -> str:
-    models = sorted({spec.model for spec in lab.starts.values()})
+    return _hash(root, [root / "lab.toml", root / "checks.py", *_private(root), *_models(root, lab)])
+
+
+def _models(root: Path, lab: Lab) -> list[Path]:
+    """Where the models of the starts may stand, the lab's own before the common ones."""
+    names = sorted({spec.model for spec in lab.starts.values()})
     folders = (root / "models", root.parent / "common" / "models")
-    found = [folder / f"{model}.onnx" for model in models for folder in folders]
-    return _hash(root, [root / "lab.toml", root / "checks.py", *_private(root), *found])
+    return [folder / f"{name}.onnx" for name in names for folder in folders]
 
 
 def _private(root: Path) -> Iterator[Path]:

@@ -91,7 +91,7 @@ def _fisher(hits: int, size: int, all_hits: int, other_size: int) -> float:
     every = _log_choose(size + other_size, all_hits)
     chances = (
         math.exp(_log_choose(size, k) + _log_choose(other_size, all_hits - k) - every)
-        for k in range(max(hits+1, all_hits - other_size), min(size, all_hits) + 1)
+        for k in range(max(hits, all_hits - other_size), min(size, all_hits) + 1)
     )
     return min(1.0, math.fsum(chances))
 

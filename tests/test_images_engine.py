@@ -114,13 +114,16 @@ def base(engine: Engine) -> ImageInfo:
 
 
 def build(engine: Engine, base: ImageInfo, dockerfile: str, folder: Path) -> Built:
-    """What a student's build of `dockerfile` gives; its image is removed at once."""
+    """What a student's build of `dockerfile` gives; the images of its stages are removed at once."""
     context, tag = folder / "context.tar", f"grader-test/style:{uuid.uuid4().hex[:12]}"
     text = re.sub(r"(?m)^FROM python:3.11-slim", f"FROM {base.id}", dockerfile).encode()
     with context.open("wb") as file:
         archive.write_tree(file, {"Dockerfile": text, "wheels.txt": images.recipe.BASE_FOLDER / "wheels.txt"})
-    built = engine.builder.build(BuildRequest(context, "Dockerfile", tag, Limits(build_seconds=300)), lambda image: None)
+    request = BuildRequest(context, "Dockerfile", tag, Limits(build_seconds=300))
+    built = engine.builder.build(request, lambda image: None)
     engine.images.remove(tag)
+    for stage in built.heads:
+        engine.images.remove(stage)
     return built
 
 

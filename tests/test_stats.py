@@ -56,12 +56,13 @@ def test_a_higher_level_gives_a_wider_interval() -> None:
 
 
 def test_blocks_see_that_neighbours_resemble_each_other() -> None:
-    """Ratios in long runs carry less news than as many independent ones: the interval must be wider."""
-    runs = [{"student": [1.0 + (index // 10) % 2], "yardstick": [1.0]} for index in range(200)]
-    mixed = [{"student": [1.0 + index % 2], "yardstick": [1.0]} for index in range(200)]
-    width = [(lambda found: found.high - found.low)(ratio_interval(turns)) for turns in (runs, mixed)]
-    assert width[0] >= width[1]
-    assert width[0] == 1.0
+    """A spell that lasts ten turns is one piece of news, not ten: the interval must be wider than for mixed turns."""
+    chance = random.Random(5)
+    spells = [chance.lognormvariate(0, 0.3) for _ in range(40)]
+    runs = [{"student": [spells[index // 10]], "yardstick": [1.0]} for index in range(400)]
+    mixed = chance.sample(runs, len(runs))
+    wide, narrow = ratio_interval(runs), ratio_interval(mixed)
+    assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 19, 21, 39])

@@ -110,6 +110,4 @@ class Folder:
 
 def too_big(path: str) -> SubmissionError:
     """The refusal of a file, or of the submission with it, that has too many bytes."""
-    return SubmissionError(
-        "size", stage="stage", path=path, file_mib=FILE_BYTES // MIB, total_mib=TOTAL_BYTES // MIB
-    )
+    return SubmissionError("size", stage="stage", path=path, file_mib=FILE_BYTES // MIB, total_mib=TOTAL_BYTES // MIB)

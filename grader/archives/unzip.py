@@ -89,7 +89,9 @@ def _end(file: BinaryIO, size: int) -> tuple[bytes, int, int, int, int, int, int
 
 def _central(file: BinaryIO) -> _Member:
     fields = _unpack(_CENTRAL, file, b"PK\x01\x02")
-    _, made, _, flags, method, _, _, crc, packed, size, name_length, extra, comment, disk, _, attributes, offset = fields
+    _, made, _, flags, method, _, _, crc, packed, size, name_length, extra, comment, disk, _, attributes, offset = (
+        fields
+    )
     name = _exactly(file, name_length)
     _exactly(file, extra + comment)
     mode = attributes >> 16 if made >> 8 in _UNIX else 0

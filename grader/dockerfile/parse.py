@@ -258,7 +258,12 @@ def _check_order(instructions: tuple[Instruction, ...]) -> None:
 
 
 def _check_text(instruction: Instruction) -> None:
-    pieces = [instruction.text, *instruction.words, *(instruction.json or ()), *(value for _, value in instruction.flags)]
+    pieces = [
+        instruction.text,
+        *instruction.words,
+        *(instruction.json or ()),
+        *(value for _, value in instruction.flags),
+    ]
     pieces += [part for text in instruction.heredocs for part in (text.name, text.body)]
     for piece in pieces:
         try:

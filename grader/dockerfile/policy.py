@@ -55,7 +55,7 @@ def _check(step: Step, earlier: tuple[StageScope, ...], dockerfile: Dockerfile) 
     if keyword == "ADD":
         _check_add(step, dockerfile)
     elif keyword == "RUN":
-        _check_run(step)
+        _check_run(step, earlier)
     elif keyword == "WORKDIR":
         path = scope.known(step.instruction.text, step.state, step.instruction, dockerfile.parsed.escape)
         _check_path("workdir", step, posixpath.join(step.state.workdir, path))
@@ -89,10 +89,11 @@ def _check_add(step: Step, dockerfile: Dockerfile) -> None:
             raise SubmissionError("add", line=instruction.line, source=source[:200])
 
 
-def _check_run(step: Step) -> None:
+def _check_run(step: Step, earlier: tuple[StageScope, ...]) -> None:
     instruction = step.instruction
     for mount in mounts(instruction):
-        if mount.kind not in ("cache", "tmpfs", "bind") or (mount.kind == "bind" and mount.image):
+        foreign = mount.stage is not None and scope.find_stage(mount.stage, earlier) is None
+        if mount.kind not in ("cache", "tmpfs", "bind") or foreign:
             raise SubmissionError("mount", line=instruction.line, mount=mount.text[:200])
     network = (instruction.flag("network") or "none").lower()
     if network not in ("none", "default"):

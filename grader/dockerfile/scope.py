@@ -101,9 +101,7 @@ def _split(instructions: tuple[Instruction, ...]) -> list[list[Instruction]]:
     return chunks
 
 
-def _stage(
-    chunk: list[Instruction], before: list[StageScope], shared: Mapping[str, str], escape: str
-) -> StageScope:
+def _stage(chunk: list[Instruction], before: list[StageScope], shared: Mapping[str, str], escape: str) -> StageScope:
     start = chunk[0]
     base = _expand(start.words[0], shared, start, escape)
     parent = next((stage for stage in reversed(before) if stage.name == base.lower()), None)
@@ -148,9 +146,7 @@ def _environment(instruction: Instruction, state: State, escape: str) -> dict[st
     return values
 
 
-def _arguments(
-    instruction: Instruction, values: Mapping[str, str], escape: str
-) -> list[tuple[str, str | None]]:
+def _arguments(instruction: Instruction, values: Mapping[str, str], escape: str) -> list[tuple[str, str | None]]:
     found: list[tuple[str, str | None]] = []
     for pair in instruction.words:
         name, equals, value = pair.partition("=")
@@ -172,7 +168,7 @@ def _expand(text: str, values: Mapping[str, str], instruction: Instruction, esca
 def _platforms() -> dict[str, str]:
     machine = platform.machine()
     architecture = _MACHINES.get(machine, machine)
-    values = {}
+    values: dict[str, str] = {}
     for side in ("BUILD", "TARGET"):
         values |= {f"{side}PLATFORM": f"linux/{architecture}", f"{side}OS": "linux", f"{side}ARCH": architecture}
     return values

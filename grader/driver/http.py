@@ -100,7 +100,7 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
     parts = lines[0].split(b" ", 2)
     if len(parts) < 2 or parts[0] not in (b"HTTP/1.1", b"HTTP/1.0") or len(parts[1]) != 3 or not parts[1].isdigit():
         raise ExchangeError("protocol")
-    if len(lines) - 1 > MAX_HEADERS:
+    if parts[1] < b"100" or b"\0" in head or len(lines) - 1 > MAX_HEADERS:
         raise ExchangeError("protocol")
     headers: dict[str, str] = {}
     for line in lines[1:]:
@@ -115,7 +115,7 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
 
 
 def chunked(reader: Reader) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         size_text = reader.until(b"\r\n", 1024).split(b";")[0].strip()
         if not size_text or len(size_text) > 8 or any(c not in b"0123456789abcdefABCDEF" for c in size_text):
@@ -126,7 +126,7 @@ def chunked(reader: Reader) -> bytes:
         if size == 0:
             while reader.until(b"\r\n", MAX_HEAD):
                 pass
-            return body
+            return bytes(body)
         body += reader.exactly(size)
         if reader.exactly(2) != b"\r\n":
             raise ExchangeError("protocol")
@@ -208,10 +208,11 @@ def depth_of(text: str) -> int:
 
 
 def strict_json(body: bytes) -> Any:
-    """Plain JSON data; raises ValueError on depth, duplicate keys, NaN, long integers, bad UTF-8."""
+    """Plain JSON data; raises ValueError on depth, duplicate keys, NaN, infinities, long numbers, bad UTF-8."""
     text = body.decode("utf-8")
     if depth_of(text) > MAX_DEPTH:
         raise ValueError("too deep")
-    return json.loads(
-        text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_int=_bounded_int
-    )
+    data = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_int=_bounded_int)
+    # Writing it again finds what the parser lets pass: 1e999 is an infinity, "\\ud800" is half a character.
+    json.dumps(data, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    return data

@@ -14,6 +14,7 @@ import time
 LISTEN_PATH = "/sock/driver"
 MAX_SOCKETS = 64
 CONNECT_SECONDS = 1.0
+LISTENERS_LIMIT = 1024 * 1024  # a service may open a thousand sockets
 
 
 class HandoverError(Exception):
@@ -85,7 +86,7 @@ class Helper:
 
     def listeners(self) -> list[dict[str, object]]:
         self._peer.sendall(b'{"op":"listeners"}\n')
-        return list(json.loads(read_line(self._peer)))
+        return list(json.loads(read_line(self._peer, LISTENERS_LIMIT)))
 
     def sockets(self, port: int, count: int = 1) -> list[socket.socket]:
         """Fresh connected sockets; raises `HandoverError`."""
@@ -99,7 +100,14 @@ class Helper:
             _, descriptors, _, _ = socket.recv_fds(self._peer, 1, count)
         except OSError as error:
             raise HandoverError("gone") from error
-        return [socket.socket(fileno=descriptor) for descriptor in descriptors]
+        made = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+        if len(made) != count:
+            for sock in made:
+                sock.close()
+            raise HandoverError("gone")
+        for sock in made:
+            sock.settimeout(None)  # O_NONBLOCK travels with a descriptor
+        return made
 
 
 class Switchboard:

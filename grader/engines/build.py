@@ -218,15 +218,21 @@ def events(chunks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
     for chunk in chunks:
         pending += chunk
         *lines, pending = pending.split(b"\n")
-        for line in lines:
-            if line.strip():
-                yield json.loads(line)
+        yield from (parse_event(line) for line in lines if line.strip())
         if len(pending) > 4 * MIB:
-            yield {"stream": pending.decode("utf-8", "replace")}
+            yield parse_event(pending)
             pending = b""
     if pending.strip():
-        with suppress(ValueError):
-            yield json.loads(pending)
+        yield parse_event(pending)
+
+
+def parse_event(line: bytes) -> dict[str, Any]:
+    """One line as the engine meant it; a cut one as plain output."""
+    with suppress(ValueError, RecursionError):
+        found = json.loads(line)
+        if isinstance(found, dict):
+            return found
+    return {"stream": line.decode("utf-8", "replace")}
 
 
 def conclude(transcript: Transcript, reason: str | None) -> Built:

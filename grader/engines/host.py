@@ -79,15 +79,21 @@ class DockerHost:
     def _top(self, sandbox: Sandbox) -> tuple[Process, ...]:
         from docker.errors import APIError
 
-        try:
-            rows = self._api.top(sandbox.id, ps_args="-eo pid,ruid,euid,suid,comm")["Processes"]
-        except APIError:  # it ended in between
-            return ()
+        from grader.engines.docker import engine_errors
+
+        with engine_errors("list a container's processes"):
+            try:
+                rows = self._api.top(sandbox.id, ps_args="-eo pid,ruid,euid,suid,comm")["Processes"]
+            except APIError:  # it ended in between
+                return ()
         return tuple(Process(int(row[0]), row[4], (int(row[1]), int(row[2]), int(row[3]))) for row in rows)
 
     def _overlay_folders(self, image: str, count: int) -> list[Path] | None:
         """The layer folders, bottom first, or None where there are none that we may read."""
-        driver = self._api.inspect_image(image).get("GraphDriver") or {}
+        from grader.engines.docker import engine_errors
+
+        with engine_errors("inspect an image"):
+            driver = self._api.inspect_image(image).get("GraphDriver") or {}
         data = driver.get("Data") or {}
         if driver.get("Name") != "overlay2" or "UpperDir" not in data:
             return None

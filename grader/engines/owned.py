@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from contextlib import suppress
 from dataclasses import replace
@@ -19,7 +20,8 @@ class Owned:
         self.engine = engine
         self._ledger = ledger
         self._token = secrets.token_hex(6)
-        self._live: list[tuple[Kind, str, str]] = []
+        self._numbers = itertools.count()
+        self._live: dict[str, tuple[Kind, str]] = {}  # two threads write here: one step for each entry
 
     def name(self, role: str) -> str:
         """A name on the engine that tells nothing about the lab or the student."""
@@ -27,7 +29,7 @@ class Owned:
 
     def start(self, role: str, request: RunRequest) -> Sandbox:
         """A started sandbox under this run's name; `request.name` is filled in here."""
-        name = self.name(f"{role}-{len(self._live)}")
+        name = self.name(f"{role}-{next(self._numbers)}")
         self._intend("container", name)
         sandbox = self.engine.runner.start(replace(request, name=name))
         self._created("container", name, sandbox.id)
@@ -46,14 +48,15 @@ class Owned:
 
     def remove(self, name: str) -> None:
         """Remove one resource now, by the name this run gave it."""
-        for entry in [entry for entry in self._live if entry[1] == name]:
-            self.engine.remove(entry[0], entry[2])
-            self._ledger.removed(entry[0], name)
-            self._live.remove(entry)
+        if name in self._live:
+            kind, identity = self._live[name]
+            self.engine.remove(kind, identity)
+            self._ledger.removed(kind, name)
+            del self._live[name]
 
     def close(self) -> None:
         """Remove everything, newest first; what cannot be removed now is left to the reaper."""
-        for _, name, _ in reversed(list(self._live)):
+        for name in reversed(list(self._live)):
             with suppress(InfraError):
                 self.remove(name)
 
@@ -68,8 +71,8 @@ class Owned:
     def _intend(self, kind: Kind, name: str) -> None:
         if (kind, name, name) not in self._live:
             self._ledger.intend(kind, name)
-            self._live.append((kind, name, name))
+            self._live[name] = (kind, name)
 
     def _created(self, kind: Kind, name: str, identity: str) -> None:
         self._ledger.created(kind, name, identity)
-        self._live = [(kind, name, identity) if entry[1] == name else entry for entry in self._live]
+        self._live[name] = (kind, identity)

@@ -11,8 +11,6 @@ from grader.render.inert import REPORT_LIMIT, inert_json
 def render_json(report: Report) -> str:
     """The report in the shape and key order of `grader/report/1`, indented, UTF-8, ending with a newline."""
     data = inert_json(report.model_dump(mode="python", by_alias=True))
-    if data["rejection"] is not None:
-        del data["rejection"]["facts"]  # the schema names a rule and its sentence, which holds the facts already
     text = _dump(data)
     if len(text.encode()) > REPORT_LIMIT:
         for item in data["items"]:

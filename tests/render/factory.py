@@ -124,7 +124,7 @@ def report(**fields: Any) -> Report:
             "partial",
             0.5,
             cause="slower",
-            message="Your service takes 1.83 times the yardstick's time per request, between the two thresholds.",
+            message="Your service takes 1.81 times the yardstick's time per request, between the two thresholds.",
             hints=(
                 "Where does a request spend its time: reading JSON, checking it, or computing?",
                 "Validate the 784 pixels once; a list of constrained integers checks each one in Python.",

@@ -16,51 +16,24 @@ from .test_inert import active
 
 def test_the_shape_and_the_order_of_the_keys() -> None:
     data = json.loads(render_json(factory.report()))
-    assert list(data) == [
-        "schema",
-        "lab",
-        "submission",
-        "status",
-        "class",
-        "score",
-        "max_score",
-        "provisional",
-        "rejection",
-        "items",
-        "digests",
-        "grader",
-        "engine",
-        "seed",
-        "seconds",
-    ]
-    assert list(data["items"][0]) == [
-        "id",
-        "outcome",
-        "points",
-        "max_points",
-        "visibility",
-        "cause",
-        "facts",
-        "message",
-        "hints",
-    ]
+    assert " ".join(data) == (
+        "schema lab submission status class score max_score provisional rejection items digests"
+        " grader engine seed seconds"
+    )
+    assert " ".join(data["items"][0]) == "id outcome points max_points visibility cause facts message hints"
     assert data["schema"] == "grader/report/1"
     assert data["class"] == "GRADED"
     assert list(data["submission"]) == ["source", "digest"]
     assert list(data["digests"]) == ["lab", "evidence", "base"]
 
 
-def test_a_rejection_is_a_rule_and_a_message() -> None:
-    rejected = factory.report(
-        status="rejected",
-        run_class="REJECT_POLICY",
-        rejection=Rejection(rule="base", message="Not this base.", facts={"line": 1}),
-    )
-    assert json.loads(render_json(rejected))["rejection"] == {"rule": "base", "message": "Not this base."}
-
-
 def test_it_reads_back_as_the_same_report() -> None:
-    assert Report.model_validate_json(render_json(factory.report())) == factory.report()
+    """The stored report is this text: what it lost could not be worded in the other language later."""
+    rejection = Rejection(rule="base", message="Line 1: not this base.", facts={"line": 1})
+    rejected = factory.report(status="rejected", run_class="REJECT_POLICY", rejection=rejection, items=())
+    for report in (factory.report(), rejected):
+        assert Report.model_validate_json(render_json(report)) == report
+    assert list(json.loads(render_json(rejected))["rejection"]) == ["rule", "message", "facts"]
 
 
 @pytest.mark.parametrize("text", factory.HOSTILE)
