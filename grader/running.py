@@ -114,7 +114,8 @@ class Running:
         if image is None:
             return
         with self.notes.span("image"):
-            self.notes.sections["image"] = image_section(self.engine, image, self.shop.kit.base, self.shop.kit.yardstick)
+            kit = self.shop.kit
+            self.notes.sections["image"] = image_section(self.engine, image, kit.base, kit.yardstick)
         if rig is not None:
             self._starts(rig, helper, image)
         if self.plan.rebuild is not None:
@@ -167,8 +168,8 @@ class Running:
             raise InfraError("image_vanished")
         if found.size - base.size > self.plan.limits.image_mib * MIB:
             return "bytes"
-        counts = {"layers": (len(found.diff_ids), 100), "volumes": (len(found.volumes), 8), "ports": (len(found.ports), 32)}
-        return next((name for name, (count, limit) in counts.items() if count > limit), None)
+        ceilings = {"layers": (found.diff_ids, 100), "volumes": (found.volumes, 8), "ports": (found.ports, 32)}
+        return next((name for name, (rows, limit) in ceilings.items() if len(rows) > limit), None)
 
     def _starts(self, rig: Rig, yardstick: str, image: ImageInfo) -> None:
         """Every planned start; when the first does not serve, nothing can be measured on the others."""
@@ -238,5 +239,5 @@ class Running:
             self.notes.sections["rebuild"] = {"result": {"ok": False, "problem": built.problem, "touched": touched}}
             return
         after = [layer for layer in self.engine.images.layers(built.image, self.shop.kit.base) if layer.own]
-        result = {"ok": True, "touched": touched, "before": layer_rows(tuple(before)), "after": layer_rows(tuple(after))}
-        self.notes.sections["rebuild"] = {"result": result}
+        rows = {"before": layer_rows(tuple(before)), "after": layer_rows(tuple(after))}
+        self.notes.sections["rebuild"] = {"result": {"ok": True, "touched": touched, **rows}}

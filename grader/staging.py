@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from grader.archives import extract
-from grader.archives.folder import Folder, open_folder, too_big
+from grader.archives.folder import DISK_ERRORS, Folder, open_folder, too_big
 from grader.archives.names import FILE_BYTES, FILES, FOLDERS, MIB, UPLOAD_BYTES, decode_name, left_out, parts_of
 from grader.errors import InfraError, LabError, SubmissionError
 from grader.records import Staged, StagedFile, Submission
@@ -92,9 +92,9 @@ def _copy(root: int, destination: Path) -> tuple[StagedFile, ...]:
         copy = _Copy(root, out)
         copy.folder((), (), ())
     except OSError as error:
-        if error.errno in (None, 0) or isinstance(error, PermissionError | FileNotFoundError):
-            raise LabError("submission_unreadable", path=error.filename or "", detail=str(error)) from None
-        raise InfraError("staging_disk", detail=str(error)) from error
+        if error.errno in DISK_ERRORS:
+            raise InfraError("staging_disk", detail=str(error)) from error
+        raise LabError("submission_unreadable", path=str(error.filename or "."), detail=str(error)) from None
     finally:
         os.close(out)
     return tuple(sorted(copy.files, key=lambda file: file.path))

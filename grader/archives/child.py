@@ -9,7 +9,7 @@ import resource
 import sys
 from typing import BinaryIO
 
-from grader.archives.folder import Folder
+from grader.archives.folder import DISK_ERRORS, Folder
 from grader.archives.names import MIB
 from grader.archives.untar import looks_like_tar, untar
 from grader.archives.unzip import unzip
@@ -17,7 +17,6 @@ from grader.errors import Fact, SubmissionError
 
 CPU_SECONDS = 10
 MEMORY_BYTES = 256 * MIB
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 _LINK_MET = {errno.ELOOP, errno.ENOTDIR}
 
 
@@ -31,21 +30,22 @@ def main() -> None:
     ):
         resource.setrlimit(limit, (value, value))
     with open(sys.stdin.fileno(), "rb", closefd=False) as file:
-        print(json.dumps(_outcome(file, int(sys.argv[2]))))
+        print(json.dumps(outcome(file, int(sys.argv[2]))))
 
 
-def _outcome(file: BinaryIO, root: int) -> dict[str, Fact | dict[str, Fact]]:
+def outcome(file: BinaryIO, root: int) -> dict[str, Fact | dict[str, Fact]]:
+    """Unpack into the open folder `root`; say what was refused, if anything."""
     try:
         _unpack(file, root)
     except SubmissionError as error:
         return {"code": error.code, "facts": error.facts}
     except MemoryError:
-        return {"code": "corrupt", "facts": {"path": ""}}
+        return {"code": "too_slow", "facts": {"seconds": CPU_SECONDS}}
     except OSError as error:
-        if error.errno in _FULL:
-            return {"code": "staging_disk", "facts": {"detail": os.strerror(error.errno)}}
+        if error.errno in DISK_ERRORS:
+            return {"code": "staging_disk", "facts": {"detail": str(error.strerror)}}
         # Every name was checked and nothing is overwritten: what is left is a link on the way.
-        return {"code": "link" if error.errno in _LINK_MET else "corrupt", "facts": {"path": "", "other": ""}}
+        return {"code": "link" if error.errno in _LINK_MET else "corrupt", "facts": {"path": ".", "other": "."}}
     return {}
 
 

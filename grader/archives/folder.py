@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable
@@ -11,6 +12,8 @@ from grader.archives.names import FILE_BYTES, FILES, FOLDERS, MIB, TOTAL_BYTES, 
 from grader.errors import SubmissionError
 
 Kind = Literal["file", "folder", "link"]
+# The machine's trouble, never the submission's.
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 _WALK = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _WHOLE_RATIO = 50

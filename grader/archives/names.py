@@ -30,6 +30,9 @@ def left_out(parts: tuple[str, ...]) -> bool:
 
 def parts_of(name: str) -> tuple[str, ...]:
     """Give the parts of a path as the submission may use it; refuse one that could point elsewhere."""
+    if len(name) > 2 * PATH_BYTES:
+        # Composing accents takes a time that grows with the square of a hostile length.
+        raise too_long(name)
     path = unicodedata.normalize("NFC", name.replace("\\", "/"))
     parts = tuple(part for part in path.split("/") if part not in ("", "."))
     if (
@@ -47,18 +50,23 @@ def decode_name(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise SubmissionError("path", stage="stage", path=raw.decode("utf-8", "replace")) from None
+        raise SubmissionError("path", stage="stage", path=raw[:PATH_BYTES].decode("utf-8", "replace")) from None
 
 
 def check_length(parts: tuple[str, ...], extra_depth: int = 0) -> None:
     """Refuse a path that is too deep or too long."""
     path = "/".join(parts)
-    too_deep = len(parts) > DEPTH + extra_depth
-    too_long = len(path.encode()) > PATH_BYTES + extra_depth * (NAME_BYTES + 1)
-    if too_deep or too_long or any(len(part.encode()) > NAME_BYTES for part in parts):
-        raise SubmissionError(
-            "depth", stage="stage", path=path, depth=DEPTH, path_bytes=PATH_BYTES, name_bytes=NAME_BYTES
-        )
+    deep = len(parts) > DEPTH + extra_depth
+    long = len(path.encode()) > PATH_BYTES + extra_depth * (NAME_BYTES + 1)
+    if deep or long or any(len(part.encode()) > NAME_BYTES for part in parts):
+        raise too_long(path)
+
+
+def too_long(path: str) -> SubmissionError:
+    """The refusal of a path beyond the limits, itself cut to a length that can be shown."""
+    return SubmissionError(
+        "depth", stage="stage", path=path[:NAME_BYTES], depth=DEPTH, path_bytes=PATH_BYTES, name_bytes=NAME_BYTES
+    )
 
 
 def fold(parts: tuple[str, ...]) -> str:

@@ -59,7 +59,7 @@ class _Stream:
         self._ready = self._next()
         self._total += len(self._ready)
         if self._total > _STREAM_BYTES:
-            raise too_big("")
+            raise too_big(".")
         return bool(self._ready)
 
     def _next(self) -> bytes:
@@ -153,7 +153,7 @@ def _place(stream: _Stream, member: _Member, into: Folder) -> None:
     if member.kind not in _REGULAR + _FOLDER + _LINK or not member.kind:
         raise SubmissionError("format", stage="stage", found=f"tar, type {member.kind!r}")
     size = member.size if member.kind in _REGULAR else 0
-    if member.kind != _REGULAR[:1] and not size and member.size:
+    if member.size != size:
         raise SubmissionError("headers", stage="stage", path=member.name)
     if left_out(parts):
         for _ in _content(stream, size):
@@ -216,7 +216,10 @@ def _records(data: bytes) -> dict[str, str]:
 def _checked(block: bytes) -> int:
     if _sum(block) != _number(block[148:156]):
         raise _corrupt()
-    return _number(block[124:136])
+    size = _number(block[124:136])
+    if size < 0:
+        raise _corrupt()
+    return size
 
 
 def _sum(block: bytes) -> int:

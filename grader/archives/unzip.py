@@ -205,4 +205,4 @@ def _exactly(file: BinaryIO, size: int) -> bytes:
 
 
 def _refuse(code: str, member: _Member) -> SubmissionError:
-    return SubmissionError(code, stage="stage", path=member.name.decode("utf-8", "replace"))
+    return SubmissionError(code, stage="stage", path="/".join(member.parts))

@@ -5,6 +5,7 @@ Only click is imported before a command runs: `grader --help` answers at once.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,12 @@ from collections.abc import Mapping, Sequence
 import click
 
 from grader import __version__
-from grader.cli import grading, images, labs, machine, runs
+from grader.cli.grading import regrade, run, show, start
 from grader.cli.guard import guarded
+from grader.cli.images import images as images_group
+from grader.cli.labs import lab
+from grader.cli.machine import doctor
+from grader.cli.runs import runs as runs_group
 from grader.cli.session import Session, Suggesting, asked_lang
 
 EPILOG = """\b
@@ -43,21 +48,15 @@ def cli() -> None:
     """Build, run and measure what students hand in, and say what to fix."""
 
 
-for command in (
-    grading.run,
-    grading.start,
-    grading.show,
-    grading.regrade,
-    runs.runs,
-    labs.lab,
-    images.images,
-    machine.doctor,
-):
+for command in (run, start, show, regrade, runs_group, lab, images_group, doctor):
     cli.add_command(command)
 
 
 def main() -> None:
     """The console script `grader`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no ✓ shows a ?, and the mark all the same
     sys.exit(invoke(sys.argv[1:], os.environ))
 
 

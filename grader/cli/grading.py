@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from grader.cli.session import Session, Settings, emit, find, lang_option, shown
-from grader.cli.site import ENGINES, engine_help, open_site
+from grader.cli.site import ENGINES, SEEDS, engine_help, open_site
 from grader.errors import LabError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from grader.store import Run
 
 FORMATS = ("text", "json", "html")
-SEEDS = 2**31
 
 format_option = click.option(
     "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="How the report is shown."
@@ -32,7 +32,9 @@ verbose_option = click.option("-v", "--verbose", is_flag=True, help="All the hin
 @click.argument("submission", required=False)
 @format_option
 @lang_option
-@click.option("--engine", type=click.Choice(ENGINES), default="auto", show_default=True, help="What runs student images.")
+@click.option(
+    "--engine", type=click.Choice(ENGINES), default="auto", show_default=True, help="What runs student images."
+)
 @click.option("--only", metavar="ITEM", help="Judge one item of the rubric and what it needs.")
 @click.option("--seed", type=click.IntRange(0), help="Repeat the random choices of an earlier run.")
 @click.option("--fresh", is_flag=True, help="Grade again even where the same submission has a result.")
@@ -95,12 +97,15 @@ def start(session: Session, lab: str, folder: str | None) -> None:
 @verbose_option
 @click.pass_obj
 def show(session: Session, run: str | None, form: str, verbose: bool) -> None:
-    """Show the report of RUN (an id, the beginning of one, a path; default: the latest)."""
+    """Show the report of RUN (an id, the beginning of one, a path; default: the latest one finished)."""
     from grader.reporting import worded
     from grader.store import Store
 
     settings = session.settings()
-    found = Store(settings.runs).find(run)
+    store = Store(settings.runs)
+    # Not one that still runs, or that was interrupted: whoever wants to see that names it.
+    finished = next((one for one in store.list() if not one.interrupted), None) if run is None else None
+    found = finished or store.find(run)
     report = found.read_report()
     lab = find(report.lab, settings)
     if {item.id for item in report.items} <= {item.id for item in lab.items}:
@@ -125,9 +130,9 @@ def regrade(session: Session, run: str) -> int:
     if not (earlier.path / "verdicts.json").is_file():
         raise LabError("regrade_unjudged", run=earlier.id)
     lab = find(before.lab, settings)
-    site = pipeline.Site(settings.home, store, None, None, lambda step, detail: None)
+    site = pipeline.Site(settings.home, settings.cache, store, None, None, lambda step, detail: None)
     after = pipeline.regrade(earlier, lab, site, session.lang)
-    session.put("cli_regraded", old=points(before), new=points(after.report), most=after.report.max_score)
+    session.put("cli_regraded", old=before.score, new=after.report.score, most=after.report.max_score)
     put_changes(session, before, after.report)
     session.put("cli_regraded_run", run=after.run.id)
     return exit_code(after.report)
@@ -156,7 +161,7 @@ def find_submission(lab: Lab, argument: str | None, settings: Settings) -> str:
     if "\0" in argument or not os.path.lexists(argument):
         raise LabError("submission_missing", path=argument)
     if not os.access(argument, os.R_OK):
-        raise LabError("submission_unreadable", path=argument, detail=os.strerror(13))
+        raise LabError("submission_unreadable", path=argument, detail=os.strerror(errno.EACCES))
     return argument
 
 
@@ -218,10 +223,6 @@ def add_notes(session: Session, graded: Graded, engine: str, form: str, kept: Pa
         tell("cli_without_engine", items=", ".join(skipped), how=engine_help(session, engine))
     if kept is not None and kept.is_dir():
         tell("cli_work_kept", path=str(kept))
-
-
-def points(report: Report) -> float | None:
-    return report.score
 
 
 def put_changes(session: Session, before: Report, after: Report) -> None:

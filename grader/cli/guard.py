@@ -51,7 +51,7 @@ def guarded(act: Callable[[], int], session: Session) -> int:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Ctrl-C, a polite kill and a closed terminal all raise `KeyboardInterrupt`, once: what cleans up then is let finish."""
+    """Ctrl-C, a polite kill and a closed terminal raise `KeyboardInterrupt`, once: the clean-up is let finish."""
     stopped = False
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -90,7 +91,7 @@ def lang_option(command: Command) -> Command:
 def asked_lang(arguments: Sequence[str], environ: Mapping[str, str]) -> Lang:
     """The language that `--lang` asks for, else the environment's; found without parsing, for errors of parsing too."""
     asked = [argument.partition("=")[2] for argument in arguments if argument.startswith("--lang=")]
-    asked += [value for name, value in zip(arguments, arguments[1:], strict=False) if name == "--lang"]
+    asked += [value for name, value in pairwise(arguments) if name == "--lang"]
     locale = environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
     wanted = asked[-1] if asked and asked[-1] in LANGS else locale
     return "fr" if wanted.lower().startswith("fr") else "en"
@@ -126,7 +127,7 @@ def shown(path: Path) -> str:
 
 
 def emit(text: str) -> None:
-    """A whole document on standard output, in UTF-8 whatever the terminal's encoding: JSON and HTML say so of themselves."""
+    """A whole document on standard output, in UTF-8 whatever the terminal's encoding: JSON and HTML promise it."""
     click.echo(text.encode(), nl=False)
 
 

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from grader.probes.rig import Kit
 
 ENGINES = ("auto", "docker", "local")
+SEEDS = 2**31
 
 
 @contextmanager
-def open_site(session: Session, settings: Settings, choice: str, progress: Callable[[str, str], None]) -> Iterator[Site]:
+def open_site(
+    session: Session, settings: Settings, choice: str, progress: Callable[[str, str], None]
+) -> Iterator[Site]:
     """A site on the chosen engine with our images in it; without an engine where none is to be had."""
     from grader.engines import open_engine
     from grader.pipeline import Site
@@ -29,7 +32,7 @@ def open_site(session: Session, settings: Settings, choice: str, progress: Calla
         if engine is not None:
             step = session.say("cli_step_images")
             kit = make_kit(engine, settings, lambda message: progress(step, message))
-        yield Site(settings.home, Store(settings.runs), engine, kit, progress)
+        yield Site(settings.home, settings.cache, Store(settings.runs), engine, kit, progress)
     finally:
         if engine is not None:
             engine.close()

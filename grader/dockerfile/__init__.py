@@ -34,6 +34,7 @@ def read_dockerfile(staged: Staged) -> Dockerfile | None:
     parsed = parse(Path(staged.root, path).read_bytes())
     if not parsed.instructions:
         return None
+    policy.check_numbers(parsed)
     dockerfile = Dockerfile(path, parsed, kept_files(staged))
     named = _added(dockerfile)
     return replace(dockerfile, archives=archives_among(Path(staged.root), named)) if named else dockerfile

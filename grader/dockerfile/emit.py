@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from grader.dockerfile import scope
-from grader.dockerfile.expand import UNKNOWN, BadWord, UnknownValue, expand, quoted, uses_newer_forms
+from grader.dockerfile.expand import UNKNOWN, BadWord, expand, quoted, uses_newer_forms
 from grader.dockerfile.heredoc import opener
 from grader.dockerfile.mounts import Mount, mounts
 from grader.dockerfile.scope import StageScope, State, Step
@@ -19,6 +19,7 @@ from grader.errors import SubmissionError, Unsupported
 
 RESERVED = ".grader/"
 _LONGEST_LINE = 65_000
+_EXTRA = 1 << 20
 _MODE = re.compile(r"[0-7]{3,4}|[ugoa]*[-+=][rwxXst]*(?:,[ugoa]*[-+=][rwxXst]*)*")
 _FILE_NAME = re.compile(r"(?!\.{1,2}$)[\w.-]{1,100}")
 # The script comes as an argument, so that nothing in it needs quoting and no file stays in the image.
@@ -85,8 +86,8 @@ class _Writer:
         for name, value in stage.inherited.items():
             if UNKNOWN not in value:
                 rows.append((stage.line, f"ARG {name}={self._quoted(value)}"))
-        following = [step.state for step in stage.steps[1:]] + [stage.last]
-        for step, after in zip(stage.steps, following, strict=True):
+        states = [*(step.state for step in stage.steps), stage.last]
+        for step, after in zip(stage.steps, states[1:], strict=True):
             rows += [(step.instruction.line, text) for text in self._step(step, after, stage)]
         self.rows += rows
 
@@ -198,9 +199,9 @@ class _Writer:
             text = expand(body, step.state.values, quotes=False)
         except BadWord:
             raise SubmissionError("dockerfile_syntax", line=step.instruction.line, text=f"<<{heredoc.name}") from None
-        except (UnknownValue, ValueError):
+        except (ValueError, RecursionError):
             raise _beyond(step.instruction, f"<<{heredoc.name}") from None
-        if UNKNOWN in text:
+        if UNKNOWN in text or sum(map(len, self.extra.values())) > _EXTRA:
             raise _beyond(step.instruction, f"<<{heredoc.name}")
         return text
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 # Stands for text that only the engine knows, such as the base image's PATH; it taints what is made of it.
 UNKNOWN = "\uf8ff"
+_DIGITS, _NAME = re.compile(r"[0-9]+"), re.compile(r"\w+")
 _SPECIAL = "@*#?-$!0"
 _LONGEST = 1 << 16
 _LONGEST_SEARCHED = 256
@@ -158,9 +159,9 @@ class _Reader:
         return found.sub(lambda _: new, value, count=0 if everywhere else 1)
 
     def _name(self) -> str:
-        rest = self._word[self._at :]
-        found = re.match(r"[0-9]+", rest) or re.match(r"\w+", rest)
-        name = found[0] if found else rest[:1] if rest[:1] and rest[0] in _SPECIAL else ""
+        found = _DIGITS.match(self._word, self._at) or _NAME.match(self._word, self._at)
+        char = self._peek()
+        name = found[0] if found else char if char and char in _SPECIAL else ""
         self._at += len(name)
         return name
 

@@ -144,7 +144,7 @@ def _partition(text: str) -> tuple[str, str, str]:
 
 def _flags(text: str) -> tuple[tuple[tuple[str, str], ...], str]:
     """Split the `--flag=value` words in front, quotes and backslashes in them resolved."""
-    flags = []
+    flags: list[tuple[str, str]] = []
     at = 0
     while True:
         at += len(text[at:]) - len(text[at:].lstrip())
@@ -258,12 +258,7 @@ def _check_order(instructions: tuple[Instruction, ...]) -> None:
 
 
 def _check_text(instruction: Instruction) -> None:
-    pieces = [
-        instruction.text,
-        *instruction.words,
-        *(instruction.json or ()),
-        *(value for _, value in instruction.flags),
-    ]
+    pieces = [instruction.text, *instruction.words, *(value for _, value in instruction.flags)]
     pieces += [part for text in instruction.heredocs for part in (text.name, text.body)]
     for piece in pieces:
         try:

@@ -9,11 +9,12 @@ from grader.dockerfile import scope
 from grader.dockerfile.mounts import mounts
 from grader.dockerfile.scope import StageScope, Step
 from grader.dockerfile.sources import matching
-from grader.dockerfile.tree import Dockerfile
-from grader.errors import SubmissionError
+from grader.dockerfile.tree import Dockerfile, Parsed
+from grader.errors import SubmissionError, Unsupported
 
 INSTRUCTIONS = 100
 STAGES = 8
+SOURCES = 50
 ALLOWED_BASES = "python:*"
 _BASE = re.compile(
     r"(?:(?:(?:index\.)?docker\.io/)?library/|(?:index\.)?docker\.io/)?python"
@@ -25,17 +26,28 @@ _ARCHIVE = re.compile(r"(?i)\.(?:tar(?:\.(?:gz|bz2|xz|zst|lzma))?|t[gbx]z2?|tzst
 _KERNEL = ("/proc", "/sys", "/dev")
 
 
+def check_numbers(parsed: Parsed) -> None:
+    """Refuse a Dockerfile with too much in it, before more work goes into it."""
+    count = 0
+    for instruction in parsed.instructions:
+        # One ARG may declare many; each becomes a step of its own.
+        count += len(instruction.words) if instruction.keyword == "ARG" else 1
+        if count > INSTRUCTIONS:
+            raise SubmissionError("instructions", line=instruction.line, limit=INSTRUCTIONS)
+    starts = [instruction for instruction in parsed.instructions if instruction.keyword == "FROM"]
+    if len(starts) > STAGES:
+        raise SubmissionError("stages", line=starts[STAGES].line, count=len(starts), limit=STAGES)
+    for instruction in parsed.instructions:
+        if instruction.keyword in ("COPY", "ADD") and len(instruction.words) > SOURCES:
+            raise Unsupported("dockerfile_feature", line=instruction.line, feature=f"{instruction.keyword} > {SOURCES}")
+
+
 def check_policy(dockerfile: Dockerfile) -> tuple[StageScope, ...]:
     """Give the resolved stages of a Dockerfile that keeps every rule."""
     parsed = dockerfile.parsed
     if parsed.syntax and not _FRONTEND.fullmatch(parsed.syntax[1]):
         raise SubmissionError("syntax", line=parsed.syntax[0], frontend=parsed.syntax[1][:200])
-    if len(parsed.instructions) > INSTRUCTIONS:
-        line = parsed.instructions[INSTRUCTIONS].line
-        raise SubmissionError("instructions", line=line, count=len(parsed.instructions), limit=INSTRUCTIONS)
-    starts = [instruction for instruction in parsed.instructions if instruction.keyword == "FROM"]
-    if len(starts) > STAGES:
-        raise SubmissionError("stages", line=starts[STAGES].line, count=len(starts), limit=STAGES)
+    check_numbers(parsed)
     for instruction in parsed.instructions:
         if instruction.keyword == "ONBUILD":
             raise SubmissionError("onbuild", line=instruction.line)

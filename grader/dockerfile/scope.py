@@ -6,11 +6,13 @@ import platform
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from grader.dockerfile.expand import UNKNOWN, BadWord, TooLong, UnknownValue, expand
 from grader.dockerfile.tree import Instruction, Parsed
 from grader.errors import SubmissionError, Unsupported
 
+_VARIABLES = 1 << 16
 _SHELL = ("/bin/sh", "-c")
 # What the base sets: their values are the engine's business, their length is not.
 _BASE = {"PATH": UNKNOWN * 64, "LANG": UNKNOWN * 8}
@@ -27,7 +29,7 @@ class State:
     shell: tuple[str, ...] = _SHELL
     user: str = ""
 
-    @property
+    @cached_property
     def values(self) -> dict[str, str]:
         return {**self.args, **self.env}
 
@@ -119,7 +121,7 @@ def _stage(chunk: list[Instruction], before: list[StageScope], shared: Mapping[s
 def _after(instruction: Instruction, state: State, shared: Mapping[str, str], escape: str) -> State:
     keyword = instruction.keyword
     if keyword == "ENV":
-        return replace(state, env={**state.env, **_environment(instruction, state, escape)})
+        return replace(state, env=_bounded({**state.env, **_environment(instruction, state, escape)}, instruction))
     if keyword == "ARG":
         new = dict(state.args)
         for name, value in _arguments(instruction, state.values, escape):
@@ -127,7 +129,7 @@ def _after(instruction: Instruction, state: State, shared: Mapping[str, str], es
                 new[name] = value
             elif name in shared:
                 new[name] = shared[name]
-        return replace(state, args=new)
+        return replace(state, args=_bounded(new, instruction))
     if keyword == "WORKDIR":
         path = posixpath.join(state.workdir, word(instruction.text, state, instruction, escape))
         return replace(state, workdir="/" + posixpath.normpath(path).lstrip("/"))
@@ -138,19 +140,38 @@ def _after(instruction: Instruction, state: State, shared: Mapping[str, str], es
     return state
 
 
+def _bounded(values: dict[str, str], instruction: Instruction) -> dict[str, str]:
+    """Refuse more variables than an image may hold: each layer of the engine carries them along."""
+    if sum(len(name) + len(value) for name, value in values.items()) > _VARIABLES:
+        raise _too_long(instruction)
+    return values
+
+
+def _too_long(instruction: Instruction) -> SubmissionError:
+    return SubmissionError("variable", line=instruction.line, text=instruction.text[:200])
+
+
 def _environment(instruction: Instruction, state: State, escape: str) -> dict[str, str]:
-    values = {}
+    values, size = {}, 0
     for pair in instruction.words:
         name, _, value = pair.partition("=")
-        values[word(name, state, instruction, escape)] = word(value, state, instruction, escape)
+        new = word(value, state, instruction, escape)
+        values[word(name, state, instruction, escape)] = new
+        size += len(new)
+        if size > _VARIABLES:
+            raise _too_long(instruction)
     return values
 
 
 def _arguments(instruction: Instruction, values: Mapping[str, str], escape: str) -> list[tuple[str, str | None]]:
     found: list[tuple[str, str | None]] = []
+    size = 0
     for pair in instruction.words:
         name, equals, value = pair.partition("=")
         found.append((name, _expand(value, values, instruction, escape) if equals else None))
+        size += len(found[-1][1] or "")
+        if size > _VARIABLES:
+            raise _too_long(instruction)
     return found
 
 
@@ -162,7 +183,7 @@ def _expand(text: str, values: Mapping[str, str], instruction: Instruction, esca
     except UnknownValue:
         raise Unsupported("dockerfile_feature", line=instruction.line, feature=text[:200]) from None
     except (TooLong, RecursionError):
-        raise SubmissionError("variable", line=instruction.line, text=text[:200]) from None
+        raise _too_long(instruction) from None
 
 
 def _platforms() -> dict[str, str]:

@@ -26,14 +26,14 @@ def dial(path: str, seconds: float) -> socket.socket:
 
 def main(name: str) -> None:
     """Serve the driver until it hangs up; `name` is how the grader calls this helper."""
-    peer = dial(LISTEN_PATH, 20)
-    peer.sendall(name.encode() + b"\n")
-    while True:
-        try:
-            request = json.loads(read_line(peer))
-        except HandoverError:
-            return
-        if request["op"] == "listeners":
-            peer.sendall(json.dumps(listeners()).encode() + b"\n")
-        else:
-            hand_over(peer, int(request["port"]), min(int(request["count"]), MAX_SOCKETS))
+    with dial(LISTEN_PATH, 20) as peer:
+        peer.sendall(name.encode() + b"\n")
+        while True:
+            try:
+                request = json.loads(read_line(peer))
+            except HandoverError:
+                return
+            if request["op"] == "listeners":
+                peer.sendall(json.dumps(listeners()).encode() + b"\n")
+            else:
+                hand_over(peer, int(request["port"]), min(int(request["count"]), MAX_SOCKETS))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import json
 import random
+import select
+import socket
 import time
 from typing import Any
 
@@ -70,6 +72,14 @@ def ask_once(helper: Helper, port: int, request: Result, seconds: float) -> Resu
         return result
 
 
+def unread(sock: socket.socket) -> bool:
+    """Whether a readable socket holds bytes, and not just the end."""
+    try:
+        return bool(sock.recv(1, socket.MSG_PEEK))
+    except OSError:
+        return False
+
+
 class Line:
     """A keep-alive connection that is opened again when the server closed it."""
 
@@ -79,6 +89,11 @@ class Line:
         self.reader: Reader | None = None
 
     def open(self) -> Reader:
+        """The connection, a new one where the server hung up. Raises `ExchangeError` when it spoke unasked."""
+        if self.reader is not None and select.select([self.reader.sock], [], [], 0)[0]:
+            if unread(self.reader.sock):
+                raise ExchangeError("protocol")
+            self.close()
         if self.reader is None:
             self.reader = Reader(self._helper.sockets(self._port)[0])
         return self.reader
@@ -163,7 +178,7 @@ def turns(sides: dict[str, Helper], port: int, path: str, bodies: list[str], cou
     payloads = [request_bytes("POST", path, body.encode(), close=False) for body in bodies]
     deadline = time.monotonic() + phase
     rows: list[Result] = []
-    failures = {side: 0 for side in sides}
+    failures = dict.fromkeys(sides, 0)
     disagreements = 0
     gc.disable()
     try:

@@ -84,6 +84,9 @@ class Helper:
     def __init__(self, peer: socket.socket) -> None:
         self._peer = peer
 
+    def close(self) -> None:
+        self._peer.close()
+
     def listeners(self) -> list[dict[str, object]]:
         self._peer.sendall(b'{"op":"listeners"}\n')
         return list(json.loads(read_line(self._peer, LISTENERS_LIMIT)))
@@ -136,4 +139,6 @@ class Switchboard:
         return self._helpers[name]
 
     def forget(self, name: str) -> None:
-        self._helpers.pop(name, None)
+        """Hang up on a helper, which ends it."""
+        if name in self._helpers:
+            self._helpers.pop(name).close()

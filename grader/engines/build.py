@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grader.engines.base import Built, BuildRequest
+from grader.engines.base import BuildRequest, Built
 from grader.errors import InfraError
 from grader.records import Limits
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 KEPT_LOG = MIB
 LINE_LIMIT = 8192
-LOST_IMAGE = re.compile(r"^(No such image|unknown parent image ID|No such container)")  # the engine lost it, not the student
+# What the engine lost, not the student.
+LOST_IMAGE = re.compile(r"^(No such image|unknown parent image ID|No such container)")
 PIDS_GROUP = "/grader-build"
 PIDS_MAX = 512
 KILLED = 137
@@ -158,7 +159,7 @@ class Transcript:
 
 class DockerBuilder:
     def __init__(self, api: APIClient, info: dict[str, Any]) -> None:
-        self._api = api
+        self._api: Any = api  # its public `build` cannot pass what is passed here
         self._data_root = str(info.get("DockerRootDir") or "/")
         self._parent = pids_group(info)
 

@@ -1,16 +1,17 @@
-"""Docker behind the seam: images, containers and volumes through docker-py's low-level client."""
+"""Docker behind the seam: containers, volumes and the engine itself through docker-py's low-level client."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from grader.engines.base import ImageInfo, Layer, RunRequest, State
+from grader.engines.base import Builder, Host, Images, Runner, RunRequest, State
 from grader.engines.channel import StreamChannel
+from grader.engines.image_store import DockerImages
 from grader.engines.reaper import Kind
 from grader.engines.settings import container_config, differences
+from grader.engines.trouble import engine_errors
 from grader.errors import InfraError
 
 if TYPE_CHECKING:
@@ -19,22 +20,7 @@ if TYPE_CHECKING:
     from grader.engines.build import DockerBuilder
     from grader.engines.host import DockerHost
 
-T = TypeVar("T")
 POLL_SECONDS = 0.02
-
-
-@contextmanager
-def engine_errors(doing: str) -> Iterator[None]:
-    """Turn every failure of the engine or of the way to it into an `InfraError`."""
-    import requests
-    from docker.errors import DockerException
-
-    try:
-        yield
-    except DockerException as error:
-        raise InfraError("engine_refused", doing=doing, answer=str(getattr(error, "explanation", None) or error)[:500]) from error
-    except (requests.RequestException, OSError) as error:
-        raise InfraError("engine_gone", doing=doing) from error
 
 
 class DockerSandbox:
@@ -151,111 +137,6 @@ def exec_failed(explanation: str) -> bool:
     return any(mark in explanation.lower() for mark in marks)
 
 
-class DockerImages:
-    def __init__(self, api: APIClient) -> None:
-        self._api = api
-
-    def find(self, reference: str) -> ImageInfo | None:
-        from docker.errors import ImageNotFound
-
-        with engine_errors("inspect an image"):
-            try:
-                found = self._api.inspect_image(reference)
-            except ImageNotFound:
-                return None
-        config = found.get("Config") or {}
-        return ImageInfo(
-            id=found["Id"],
-            size=int(found["Size"]),
-            user=config.get("User") or "",
-            command=tuple(config.get("Cmd") or ()),
-            entrypoint=tuple(config.get("Entrypoint") or ()),
-            ports=tuple(config.get("ExposedPorts") or ()),
-            volumes=tuple(config.get("Volumes") or ()),
-            diff_ids=tuple(found["RootFS"].get("Layers") or ()),
-        )
-
-    def layers(self, image: str, base: str) -> tuple[Layer, ...]:
-        """The image's non-empty layers, bottom first.
-
-        The engine's history does not say which entries made a layer: those that did are matched from
-        the top by the configuration's own history, which does.
-        """
-        with engine_errors("read an image's history"):
-            history = list(reversed(self._api.history(image)))
-            diff_ids = list(self._api.inspect_image(image)["RootFS"].get("Layers") or ())
-            below = len(self._api.inspect_image(base)["RootFS"].get("Layers") or ())
-        solid = solid_entries(history, len(diff_ids))
-        return tuple(
-            Layer(diff_id, int(entry["Size"]), float(entry["Created"]), entry["CreatedBy"], index >= below)
-            for index, (diff_id, entry) in enumerate(zip(diff_ids, solid, strict=True))
-        )
-
-    def load(self, archive: BinaryIO) -> None:
-        with engine_errors("load an image"):
-            for _ in self._api.load_image(archive):
-                pass
-
-    def tag(self, image: str, reference: str) -> None:
-        repository, _, tag = reference.rpartition(":")
-        with engine_errors("tag an image"):
-            self._api.tag(image, repository, tag)
-
-    def remove(self, reference: str) -> None:
-        """Untag; the image and its layers go when nothing else names them. Quiet when it is gone."""
-        from docker.errors import APIError, ImageNotFound
-
-        with engine_errors("remove an image"):
-            try:
-                self._api.remove_image(reference, force=True)
-            except ImageNotFound:
-                return
-            except APIError as error:
-                if error.status_code != 409:
-                    raise
-
-    def remove_unnamed(self, image: str) -> None:
-        """Remove an image that no tag names and nothing was built on; any other stays as it is."""
-        from docker.errors import APIError, ImageNotFound
-
-        with engine_errors("remove an image"):
-            try:
-                if not self._api.inspect_image(image).get("RepoTags"):
-                    self._api.remove_image(image)
-            except ImageNotFound:
-                return
-            except APIError as error:
-                if error.status_code != 409:
-                    raise
-
-    def list(self, prefix: str) -> tuple[tuple[str, str], ...]:
-        """(tag, id) of every image whose tag starts with `prefix`."""
-        with engine_errors("list images"):
-            found = self._api.images()
-        tags = [(tag, image["Id"]) for image in found for tag in image.get("RepoTags") or ()]
-        return tuple(sorted(pair for pair in tags if pair[0].startswith(prefix)))
-
-
-def solid_entries(history: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    """The `count` history entries (oldest first) that made a layer.
-
-    Entries with a size did. When there are fewer of those than layers, the remaining layers are empty
-    ones, which only instructions that write files make.
-    """
-    empty_makers = ("RUN", "COPY", "ADD", "WORKDIR")
-    def weight(entry: dict[str, Any]) -> int:
-        if int(entry["Size"]) > 0:
-            return 2
-        text = entry["CreatedBy"]
-        if "#(nop)" not in text:
-            return 1
-        return 1 if any(f"#(nop) {word}" in text or f"#(nop)  {word}" in text for word in empty_makers) else 0
-
-    ranked = sorted(range(len(history)), key=lambda index: (-weight(history[index]), -index))
-    chosen = sorted(ranked[:count])
-    return [history[index] for index in chosen]
-
-
 class DockerEngine:
     """A reachable Docker engine; close it when done."""
 
@@ -263,10 +144,12 @@ class DockerEngine:
         self._api = api
         self.cores = int(info.get("NCPU") or 1)
         self.label = f"docker {str(info.get('ServerVersion')).split('+')[0]}"
-        self.builder = builder
-        self.runner = DockerRunner(api)
-        self.images = DockerImages(api)
-        self.host = host
+        self.builder: Builder = builder
+        self.runner: Runner = DockerRunner(api)
+        images = DockerImages(api)
+        self.images: Images = images
+        self._remove_unnamed = images.remove_unnamed
+        self.host: Host = host
 
     def remove(self, kind: Kind, name: str) -> None:
         """Remove one recorded resource; the reaper's hand."""
@@ -274,7 +157,7 @@ class DockerEngine:
             "container": lambda reference: remove_container(self._api, reference),
             "volume": self.runner.remove_volume,
             "image": self.images.remove,
-            "build": self.images.remove_unnamed,
+            "build": self._remove_unnamed,
         }
         removers[kind](name)
 
@@ -287,14 +170,15 @@ def connect(direct: bool | None = None) -> DockerEngine:
 
     Raises `InfraError` with `engine_absent`, `engine_denied` or `engine_stopped`.
     """
-    import docker
+    from docker import APIClient
+    from docker.utils import kwargs_from_env
 
     from grader.engines.build import DockerBuilder
     from grader.engines.host import DockerHost
 
     try:
         with engine_errors("connect"):
-            api = docker.APIClient(timeout=60, **docker.utils.kwargs_from_env())
+            api: Any = APIClient(timeout=60, **kwargs_from_env())
             api._version = api._retrieve_server_version()  # what `version="auto"` does, errors told apart here
             info = api.info()
     except InfraError as error:

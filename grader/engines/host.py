@@ -6,14 +6,17 @@ read them; else by slower ways that need nothing but the engine's API. Each answ
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import posixpath
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from grader.engines.base import Layer, LayerFile, Process, Sandbox, Watch
+from grader.engines.trouble import engine_errors
 from grader.errors import InfraError
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 SKIPPED = ("site-packages", "dist-packages")
+DELETED = ".wh."
 MAX_FILES = 20_000
 NANO = 1_000_000_000
 
@@ -48,8 +52,6 @@ class DockerHost:
                 return "cgroup", cgroup_cpu(group)
             except (OSError, ValueError, KeyError):
                 pass
-        from grader.engines.docker import engine_errors
-
         with engine_errors("read a container's counters"):
             stats = self._api.stats(sandbox.id, stream=False, one_shot=True)
         return "stats", int(stats["cpu_stats"]["cpu_usage"]["total_usage"]) / NANO
@@ -66,8 +68,6 @@ class DockerHost:
         return "export", exported_files(self._api, image, layers)
 
     def _cgroup(self, sandbox: Sandbox, controller: str) -> Path | None:
-        from grader.engines.docker import engine_errors
-
         with engine_errors("inspect a container"):
             pid = int(self._api.inspect_container(sandbox.id)["State"]["Pid"])
         try:
@@ -79,8 +79,6 @@ class DockerHost:
     def _top(self, sandbox: Sandbox) -> tuple[Process, ...]:
         from docker.errors import APIError
 
-        from grader.engines.docker import engine_errors
-
         with engine_errors("list a container's processes"):
             try:
                 rows = self._api.top(sandbox.id, ps_args="-eo pid,ruid,euid,suid,comm")["Processes"]
@@ -90,8 +88,6 @@ class DockerHost:
 
     def _overlay_folders(self, image: str, count: int) -> list[Path] | None:
         """The layer folders, bottom first, or None where there are none that we may read."""
-        from grader.engines.docker import engine_errors
-
         with engine_errors("inspect an image"):
             driver = self._api.inspect_image(image).get("GraphDriver") or {}
         data = driver.get("Data") or {}
@@ -110,7 +106,9 @@ def cgroup_folder(table: str, controller: str, container: str) -> Path | None:
         if container not in path:
             continue
         if controller in controllers.split(","):
-            mount = next((CGROUP_ROOT / name for name in (controller, controllers) if (CGROUP_ROOT / name).is_dir()), None)
+            mount = next(
+                (CGROUP_ROOT / name for name in (controller, controllers) if (CGROUP_ROOT / name).is_dir()), None
+            )
             return mount / path.lstrip("/") if mount else None
         if controllers == "" and (CGROUP_ROOT / "cgroup.controllers").exists():
             return CGROUP_ROOT / path.lstrip("/")
@@ -201,39 +199,52 @@ def overlay_files(folders: list[Path], layers: tuple[Layer, ...]) -> Iterator[La
 
 
 def exported_files(api: APIClient, image: str, layers: tuple[Layer, ...]) -> Iterator[LayerFile]:
-    """The same from `docker save`, streamed: layer tars in the order that the archive's manifest gives.
-
-    The manifest stands at the end of the archive, so files are gathered by layer name first.
-    """
-    import json
-
-    gathered: dict[str, list[LayerFile]] = {}
-    manifest: list[dict[str, Any]] = []
-    stream = ChunkFile(api.get_image(image))
-    with tarfile.open(fileobj=stream, mode="r|") as outer:
-        for member in outer:
-            content = outer.extractfile(member)
-            if content is None:
-                continue
-            if member.name == "manifest.json":
-                manifest = json.loads(content.read(1 << 20))
-            elif member.name.endswith("layer.tar") or member.name.startswith("blobs/"):
-                gathered[member.name] = list(tar_files(content))
-            if len(gathered) > 4 * len(layers) + 64:
-                raise InfraError("engine_refused", doing="export an image", answer="too many members")
-    for index, name in enumerate(manifest[0]["Layers"] if manifest else ()):
+    """The same from `docker save`, streamed: layer tars in the order that the archive's manifest gives."""
+    with engine_errors("export an image"):
+        try:
+            names, gathered = read_archive(ChunkFile(api.get_image(image)), 4 * len(layers) + 64)
+        except tarfile.TarError as error:
+            raise InfraError("engine_gone", doing="export an image") from error
+    for index, name in enumerate(names):
         if layers[index].own:
             yield from (LayerFile(index, file.path, file.size) for file in gathered.get(name, [])[:MAX_FILES])
 
 
+def read_archive(stream: Any, limit: int) -> tuple[list[str], dict[str, list[LayerFile]]]:
+    """The layers' members in order, and the files of each member that is a layer.
+
+    The manifest stands at the end of the archive, so files are gathered by member first. A layer equal to an
+    earlier one is a link to it.
+    """
+    gathered: dict[str, list[LayerFile]] = {}
+    links: dict[str, str] = {}
+    names: list[str] = []
+    with tarfile.open(None, "r|", stream) as outer:
+        for member in outer:
+            if member.issym():
+                links[member.name] = posixpath.normpath(posixpath.join(posixpath.dirname(member.name), member.linkname))
+            elif member.name == "manifest.json" and (content := outer.extractfile(member)):
+                names = json.loads(content.read(1 << 20))[0]["Layers"]
+            elif member.name.endswith("layer.tar") or member.name.startswith("blobs/"):
+                gathered[member.name] = list(tar_files(outer.extractfile(member)))
+            if len(gathered) + len(links) > limit:
+                raise InfraError("engine_refused", doing="export an image", answer="too many members")
+    return [links.get(name, name) for name in names], gathered
+
+
 def tar_files(content: Any) -> Iterator[LayerFile]:
-    """Regular files of one layer's tar; nothing where the member is no tar."""
+    """Regular files of one layer's tar, marks of deletion left out; nothing where the member is no tar."""
+    sizes: dict[str, int] = {}
     try:
-        with tarfile.open(fileobj=content, mode="r|*") as layer:
+        with tarfile.open(None, "r|*", content) as layer:
             for member in layer:
-                parts = PurePosixPath(member.name).parts
-                if member.isreg() and not set(parts) & set(SKIPPED):
-                    yield LayerFile(0, str(PurePosixPath(*parts)), member.size)
+                path = PurePosixPath(member.name)
+                if member.isreg():
+                    sizes[member.name] = member.size
+                hidden = path.name.startswith(DELETED) or set(path.parts) & set(SKIPPED)
+                size = sizes.get(member.name if member.isreg() else member.linkname)
+                if size is not None and not hidden:
+                    yield LayerFile(0, str(path), size)
     except tarfile.TarError:
         return
 

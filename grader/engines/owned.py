@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 
-from grader.engines.base import Built, BuildRequest, Engine, RunRequest, Sandbox
+from grader.engines.base import BuildRequest, Built, Engine, RunRequest, Sandbox
 from grader.engines.reaper import Kind, Ledger
 from grader.errors import InfraError
 
@@ -69,7 +69,7 @@ class Owned:
         self.close()
 
     def _intend(self, kind: Kind, name: str) -> None:
-        if (kind, name, name) not in self._live:
+        if name not in self._live:
             self._ledger.intend(kind, name)
             self._live[name] = (kind, name)
 

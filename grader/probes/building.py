@@ -11,7 +11,8 @@ LOG_TAIL = 8192
 MISSING_COPY = re.compile(r"(?:COPY|ADD) failed: .*?stat (?:/?[\w./-]*/)?(?P<path>[^\s:]+): file does not exist|"
                           r"(?:COPY|ADD) failed: no source files were specified")  # fmt: skip
 NO_VERSION = re.compile(
-    r"Could not find a version that satisfies the requirement (?P<package>[^\s(]+)[^(]*\(from versions: (?P<has>[^)]*)\)"
+    r"Could not find a version that satisfies the requirement (?P<package>[^\s(]+)[^(]*"
+    r"\(from versions: (?P<has>[^)]*)\)"
 )
 OFFLINE = re.compile(
     r"Unable to locate package (?P<apt>\S+)|Could not resolve host|Temporary failure (?:in name resolution|resolving)|"

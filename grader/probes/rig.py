@@ -132,5 +132,9 @@ class Rig:
         return self.owned.start("driver", request)
 
 
-class DriverSaid(Exception):
-    """The driver could not reach the service: `refused`, `timeout` or `gone`."""
+class DriverSaid(InfraError):
+    """The driver could not reach the service: `refused`, `timeout` or `gone`; our fault where nobody expects it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__("driver_gone", problem=problem)
+        self.problem = problem

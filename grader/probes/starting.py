@@ -86,7 +86,7 @@ def said(rig: Rig, helper: str, seconds: float) -> dict[str, Any]:
     try:
         return dict(rig.until_ready(helper, seconds))
     except DriverSaid as error:
-        return {"status": None, "json": None, "problem": str(error)}
+        return {"status": None, "json": None, "problem": error.problem}
 
 
 def listening(rig: Rig, helper: str) -> set[str]:
@@ -110,7 +110,9 @@ def ended(sandbox: Sandbox, profile: str, began: float) -> dict[str, Json]:
     return outcome(sandbox, profile, began, "exited", {"status": None, "problem": None})
 
 
-def outcome(sandbox: Sandbox, profile: str, began: float, problem: str | None, answer: dict[str, Any]) -> dict[str, Json]:
+def outcome(
+    sandbox: Sandbox, profile: str, began: float, problem: str | None, answer: dict[str, Any]
+) -> dict[str, Json]:
     state = sandbox.state()
     return {
         "ok": problem is None,

@@ -44,7 +44,8 @@ def unproved_items(lab: Lab, specimens: Iterable[Specimen]) -> tuple[Finding, ..
 def _unassessed(items: tuple[ReportItem, ...]) -> Iterator[Finding]:
     for item in items:
         if item.outcome == "error":
-            facts: dict[str, Json] = {"item": item.id, "got": item.outcome, "cause": item.facts.get("exception") or item.cause}
+            why = item.facts.get("exception") or item.cause
+            facts: dict[str, Json] = {"item": item.id, "got": item.outcome, "cause": why}
             yield Finding(code="law_error", facts=facts, state="broken" if item.cause in LAB_FAULTS else "unproved")
     skipped = [item for item in items if item.outcome == "skipped"]
     if skipped:
@@ -90,14 +91,14 @@ def _dependants(lab: Lab, failed: tuple[str, ...]) -> set[str]:
 def _words(specimen: Specimen, items: tuple[ReportItem, ...]) -> Iterator[Finding]:
     """The cause of the failure and the remarks, where the specimen names them."""
     expect = specimen.expect
-    causes = {item.id: item.cause for item in items}
-    lost = [item for item in items if item.outcome in ("failed", "partial")]
-    target = next(iter((*expect.fails, *expect.partial)), None)
-    if expect.cause is not None and any(item.id == target for item in lost) and causes.get(target or "") != expect.cause:
-        yield Finding(code="law_cause", facts={"item": target, "expected": expect.cause, "got": causes.get(target or "")})
-    for item_id, remark in expect.remarks.items():
-        if causes.get(item_id) != remark:
-            yield Finding(code="law_remark", facts={"item": item_id, "expected": remark, "got": causes.get(item_id)})
+    first = (*expect.fails, *expect.partial)[:1]
+    for item in items:
+        remark = expect.remarks.get(item.id, item.cause)
+        if remark != item.cause:
+            yield Finding(code="law_remark", facts={"item": item.id, "expected": remark, "got": item.cause})
+        lost = item.id in first and item.outcome in ("failed", "partial")
+        if lost and expect.cause not in (None, item.cause):
+            yield Finding(code="law_cause", facts={"item": item.id, "expected": expect.cause, "got": item.cause})
 
 
 def _starter(lab: Lab, report: Report) -> Iterator[Finding]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from grader.errors import LabError
 from grader.lab import near_miss
@@ -29,7 +30,7 @@ class Expect(Record):
     cause: str | None = None  # of the first item that fails
     score: float | None = None
     earned: tuple[str, ...] = ()
-    remarks: dict[str, str] = {}
+    remarks: Mapping[str, str] = Field(default_factory=dict)
 
     @property
     def named(self) -> frozenset[str]:
@@ -49,7 +50,7 @@ class Specimen:
 
 
 def specimens_of(lab: Lab, home: Path) -> tuple[Specimen, ...]:
-    """Every specimen of `lab` in the checkout `home`, the quick ones first. A broken one is a `LabError` here and now."""
+    """Every specimen of `lab` in the checkout `home`. A broken one is a `LabError` here, before anything runs."""
     solution, root = home / "solutions" / lab.id, home / "tests" / "specimens" / lab.id
     starter = Path(lab.root) / "starter"
     for folder in (solution, starter):
@@ -83,8 +84,9 @@ def materialise(specimen: Specimen, folder: Path) -> None:
     folder.mkdir(parents=True)
     for source in (specimen.base, specimen.overlay):
         if source is not None:
-            own = (EXPECT, REMOVE) if source == specimen.overlay or specimen.kind in ("null", "alternative") else ()
-            shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True, ignore=_ignore(source, own))
+            shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_LITTER))
+    for name in (EXPECT, REMOVE):
+        (folder / name).unlink(missing_ok=True)
     for name in specimen.remove:
         path = folder / name
         if path.is_dir() and not path.is_symlink():
@@ -96,7 +98,8 @@ def materialise(specimen: Specimen, folder: Path) -> None:
 def _specimen(name: str, kind: Kind, folder: Path, solution: Path, lab: Lab) -> Specimen:
     expect = _expect(folder, lab)
     if kind == "alternative":
-        return Specimen(name, kind, expect.model_copy(update={"score": expect.score or lab.max_score}), folder)
+        score = lab.max_score if expect.score is None else expect.score
+        return Specimen(name, kind, expect.model_copy(update={"score": score}), folder)
     if not (expect.fails or expect.partial):
         raise LabError("specimen_expect", path=str(folder / EXPECT), problem="fails = [] ?")
     return Specimen(name, kind, expect, solution, folder, _removed(folder, solution))
@@ -130,13 +133,6 @@ def _removed(folder: Path, solution: Path) -> tuple[str, ...]:
         if path.is_absolute() or ".." in path.parts or not (solution / path).exists():
             raise LabError("specimen_remove", path=str(file), name=name, solution=str(solution))
     return names
-
-
-def _ignore(top: Path, own: tuple[str, ...]):  # type: ignore[no-untyped-def]
-    def ignored(folder: str, names: list[str]) -> list[str]:
-        return [name for name in names if name in _LITTER or (name in own and Path(folder) == top)]
-
-    return ignored
 
 
 def _means(only: str, name: str) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from pydantic import Field
 
 from grader.records import Json, Lang, Outcome, Record
 from grader.words import known, say
@@ -14,21 +17,20 @@ How = Literal["ran", "reused", "rejudged"]
 
 
 class Finding(Record):
-    """One difference, as a code in `words` and its facts. `unproved` is trouble of ours: it neither holds nor breaks."""
+    """One difference, as a code in `words` and its facts. `unproved`: trouble of ours, no breach of the law."""
 
     code: str
-    facts: dict[str, Json] = {}
+    facts: Mapping[str, Json] = Field(default_factory=dict)
     state: Literal["broken", "unproved"] = "broken"
 
     def told(self, lang: Lang) -> str:
         """The sentence of this finding."""
         facts = dict(self.facts)
-        for name in ("expected", "got"):
-            facts[name] = _named(facts.get(name), lang)
+        if "rule" in facts:
+            return say(self.code, lang, {"message": say(facts["rule"], lang, facts)})
+        facts |= {name: _named(facts[name], lang) for name in ("expected", "got") if name in facts}
         if facts.get("cause"):
             facts["got"] = f"{facts['got']} ({facts['cause']})"
-        if "rule" in facts:
-            facts["message"] = say(facts["rule"], lang, facts)
         return say(self.code, lang, facts)
 
 

@@ -107,10 +107,9 @@ def _graded(proof: _Proof, submission: Submission) -> tuple[Graded, How]:
     note = _note(proof, submission)
     if note is not None and not proof.options.fresh and (earlier := _measured(proof, note)) is not None:
         report = earlier.read_report()
-        if report.digests.lab == proof.lab.digest:
-            if _whole(report.items):
-                return Graded(worded(report, proof.lab, proof.options.lang), earlier, reused=True), "reused"
-        elif _whole(judge(proof.lab, earlier.read_evidence())):
+        if report.digests.lab == proof.lab.digest and report.items and _whole(report.items):
+            return Graded(worded(report, proof.lab, proof.options.lang), earlier, reused=True), "reused"
+        if _whole(judge(proof.lab, earlier.read_evidence())):
             again = regrade(earlier, proof.lab, proof.site, proof.options.lang)
             _remember(note, again.run)
             return again, "rejudged"

@@ -31,7 +31,7 @@ def render_matrix(matrix: Matrix, lang: Lang, *, colour: bool = False, width: in
     )  # fmt: skip
     console.print(_table(matrix, lang))
     console.print()
-    console.print("  ".join(f"{place} {item}" for place, item in enumerate(matrix.items, 1)), style="dim")
+    console.print("  ".join(f"{place}={item}" for place, item in enumerate(matrix.items, 1)), style="dim")
     console.print(say("law_legend", lang, {}), style="dim")
     for heading, lines, state in _explained(matrix, lang):
         sign, style = _STATES[state]

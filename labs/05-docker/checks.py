@@ -5,13 +5,14 @@ Bytes that a student could have written (answers, texts, bets) are validated her
 
 from __future__ import annotations
 
-import json
-import math
 import re
+from statistics import median
 from typing import Any
 
 from grader.checks import Fail, Remark, check
+from grader.dockerfile.ignore import kept
 from grader.filenames import kind_of
+from grader.forms import forecast_fault, headings_with_commands
 from grader.records import Evidence
 from grader.requirements import UnreadInclude, requirements
 from grader.stats import ratio_interval, slow_tail
@@ -27,7 +28,7 @@ STOP_SECONDS = 10.0
 # Upstream support in November 2026: 3.10, the tag of the slide, ended in October. No clock: a regrade must agree.
 OLDEST, NEWEST = (3, 11), (3, 15)
 
-BETS = {"image_own_mb", "cold_build_s", "rebuild_s", "latency_ratio", "cpu_ms_per_request"}
+BETS = ("image_own_mb", "cold_build_s", "rebuild_s", "latency_ratio", "cpu_ms_per_request")
 HEADINGS = {
     "Build": ("build", "construire"),
     "Run": ("run", "lancer"),
@@ -160,7 +161,7 @@ def latency(evidence: Evidence) -> Remark | None:
     if interval.low > HALF:
         raise Fail("slow", **facts)
     for factor in TAIL_FACTORS:
-        tail = slow_tail(turns, factor)
+        tail = slow_tail(_no_quicker(turns), factor)
         # No half points: they go by the median, and the median cannot see the stall that users meet again and again.
         if tail.p_value < TAIL_P:
             hits = {"hits": tail.student_hits, "yardstick_hits": tail.yardstick_hits, "factor": int(factor)}
@@ -172,6 +173,12 @@ def latency(evidence: Evidence) -> Remark | None:
     if interval.high <= HALF:
         raise Fail("slow_half", share=0.5, **facts)
     return Remark("border_half", share=0.5, facts=facts)
+
+
+def _no_quicker(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The turns, a quicker service counted as the yardstick's equal: at its own pace the machine's noise is a stall."""
+    pace = median(ms for turn in turns for ms in turn["yardstick"])
+    return [{**turn, "student": [max(ms, pace) for ms in turn["student"]]} for turn in turns]
 
 
 @check("cache.order")
@@ -210,6 +217,22 @@ def image_clean(evidence: Evidence) -> None:
         kind = kind_of(file["path"], file["size"])
         if kind:
             raise Fail(kind, path=file["path"].lstrip("/"), size=file["size"])
+
+
+@check("ctx.ignore")
+def ctx_ignore(evidence: Evidence) -> None:
+    """The ignore file stops every planted file and lets the service through."""
+    submission = evidence["submission"]
+    texts, planted = submission["texts"], submission["decoys"]["planted"]
+    name = next((name for name in ("Dockerfile.dockerignore", ".dockerignore") if name in texts), None)
+    if name is None:
+        raise Fail("no_ignore")
+    sent = kept(texts[name], [*planted, *(file["path"] for file in submission["files"])])
+    unwanted = [path for path in planted if path in sent]
+    if unwanted:
+        raise Fail("kept", count=len(unwanted), planted=len(planted), path=unwanted[0])
+    if "requirements.txt" not in sent or not any(path.endswith(".py") for path in sent):
+        raise Fail("app_ignored")
 
 
 @check("df.base")
@@ -287,54 +310,12 @@ def bets(evidence: Evidence) -> None:
     texts = evidence["submission"]["texts"]
     if "answers.json" not in texts:
         raise Fail("no_answers")
-    fault = _form_fault(texts["answers.json"])
+    fault = forecast_fault(texts["answers.json"], evidence.lab, BETS)
     if fault:
         raise Fail("form", field=fault)
     if "RUN.md" not in texts:
         raise Fail("no_run_md")
-    written = _headings_with_commands(texts["RUN.md"])
+    written = headings_with_commands(texts["RUN.md"])
     for name, words in HEADINGS.items():
         if not any(word in heading for heading in written for word in words):
             raise Fail("run_md", heading=name)
-
-
-def _form_fault(text: str) -> str | None:
-    """The first field that breaks the form, None where it is complete."""
-    try:
-        form = json.loads(text)
-    except (ValueError, RecursionError):
-        return "JSON"
-    if not isinstance(form, dict) or set(form) != {"lab", "bets", "reasons"}:
-        return "lab, bets, reasons"
-    if form["lab"] != "05-docker":
-        return "lab"
-    for part, complete in (("bets", _is_positive), ("reasons", _is_sentence)):
-        table = form[part]
-        if not isinstance(table, dict) or set(table) != BETS:
-            return part
-        for name in sorted(BETS):
-            if not complete(table[name]):
-                return f"{part}.{name}"
-    return None
-
-
-def _is_positive(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
-
-
-def _is_sentence(value: Any) -> bool:
-    return isinstance(value, str) and len(value) >= 15 and re.search(r"\S.*\S", value) is not None
-
-
-def _headings_with_commands(text: str) -> set[str]:
-    """The headings, in lower case, under which there is a code block or inline code."""
-    heading, fenced, found = "", False, set()
-    for line in text.splitlines():
-        title = re.match(r"#{1,6}\s+(.*)", line)
-        if line.lstrip().startswith(("```", "~~~")):
-            fenced = not fenced
-        elif title and not fenced:  # a shell comment is no heading
-            heading = title[1].lower()
-        elif line.strip() and (fenced or line.startswith(("    ", "\t")) or re.search(r"`[^`]+`", line)):
-            found.add(heading)
-    return found

@@ -10,6 +10,6 @@ import uvicorn
 with suppress(PermissionError):
     os.setuid(0)
 
-from app.main import app  # noqa: E402
+from app.main import app
 
 uvicorn.run(app, host="0.0.0.0", port=int(os.environ.get("PORT", "8000")), access_log=False)
