@@ -44,10 +44,6 @@ class Site:
     def common(self) -> Path:
         return self.home / "labs" / "common"
 
-    @property
-    def work(self) -> Path:
-        return self.store.root / "work"
-
 
 @dataclass(frozen=True)
 class Options:
@@ -75,7 +71,7 @@ def grade(lab: Lab, submission: Submission, site: Site, options: Options) -> Gra
     reap(site)
     folder = site.store.new_run(lab.id)
     with Ledger(site.store.active, folder.id) as ledger:
-        work = site.work / folder.id
+        work = site.store.work / folder.id
         ledger.intend("folder", str(work))
         try:
             return _grade(lab, submission, site, options, folder, ledger, work)
@@ -174,4 +170,4 @@ def base_of(site: Site) -> str:
 def reap(site: Site) -> None:
     """Remove what runs that died have left on the engine and on the disk."""
     if site.engine is not None:
-        Reaper(site.store.active, site.engine, site.work).reap()
+        Reaper(site.store.active, site.engine, site.store.work).reap()

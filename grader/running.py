@@ -233,6 +233,7 @@ class Running:
     def _rebuild(self, image: ImageInfo, touched: str) -> None:
         self.shop.progress("rebuild", touched)
         before = [layer for layer in self.engine.images.layers(image.id, self.shop.kit.base) if layer.own]
+        began = self.engine.now()
         with self.notes.span("rebuild"):
             built = self._engine_build("second", touched)
         if built.image is None:
@@ -240,4 +241,4 @@ class Running:
             return
         after = [layer for layer in self.engine.images.layers(built.image, self.shop.kit.base) if layer.own]
         rows = {"before": layer_rows(tuple(before)), "after": layer_rows(tuple(after))}
-        self.notes.sections["rebuild"] = {"result": {"ok": True, "touched": touched, **rows}}
+        self.notes.sections["rebuild"] = {"result": {"ok": True, "touched": touched, "began": began, **rows}}

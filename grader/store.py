@@ -21,7 +21,8 @@ from grader.records import Evidence, Json, Plan, Record, Report, Staged, Verdict
 
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{12}-[0-9a-f]{6}")
 _KEY = re.compile(r"sha256:([0-9a-f]{64})")
-_ACTIVE = "active"  # the reaper's ledgers, not a lab
+_ACTIVE = "active"  # the reaper's ledgers
+_WORK = "work"  # temporary copies of living runs
 _INDEX = ".index"
 _PRUNED = ".pruned-"
 R = TypeVar("R", bound=Record)
@@ -96,6 +97,11 @@ class Store:
         """Where the ledgers of living runs stand."""
         return self.root / _ACTIVE
 
+    @property
+    def work(self) -> Path:
+        """Where living runs keep their temporary files, each in a folder named by its run."""
+        return self.root / _WORK
+
     def new_run(self, lab_id: str) -> Run:
         """An empty run folder whose id sorts by time."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
@@ -112,7 +118,7 @@ class Store:
         """Every run, newest first, interrupted ones included."""
         folders = self.root.glob("*/*")
         runs = (Run(path) for path in folders if _RUN_ID.fullmatch(path.name) and path.is_dir())
-        return tuple(sorted((run for run in runs if run.lab != _ACTIVE), key=lambda run: run.id, reverse=True))
+        return tuple(sorted((run for run in runs if run.lab not in (_ACTIVE, _WORK)), key=lambda run: run.id, reverse=True))
 
     def find(self, argument: str | None = None) -> Run:
         """The run meant by an id, the beginning of one, a path, or nothing at all (the latest)."""

@@ -103,7 +103,7 @@ def good() -> Sections:
             "stop": {"answered": True, "status": 200, "exit_code": 0, "seconds": 1.2, "killed": False},
         },
         "rebuild": {
-            "result": {"ok": True, "touched": "app/main.py", "before": layers, "after": layers[:1]}
+            "result": {"ok": True, "touched": "app/main.py", "began": 1e10, "before": layers, "after": layers[:1]}
         },
     }  # fmt: skip
 

@@ -282,7 +282,7 @@ def test_a_proof_that_was_killed_goes_on_where_it_stopped(toy: Toy, runs: list[s
     with pytest.raises(KeyboardInterrupt):
         toy.prove(progress=kill)
     assert runs == ["solution", "starter", "empty"]
-    assert list(toy.site.work.iterdir()) == []
+    assert list(toy.site.store.work.iterdir()) == []
     assert list(toy.site.store.active.iterdir()) == []
     assert toy.prove().holds
     assert len(runs) == 8

@@ -187,6 +187,10 @@ class Engine(Protocol):
     host: Host
     cores: int
 
+    def now(self) -> float:
+        """The engine's own clock, in seconds since the epoch: the one that stamps layers."""
+        ...
+
     def remove(self, kind: Literal["container", "volume", "image", "build", "folder"], name: str) -> None:
         """Remove one resource by id or name; what is already gone is a success."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from grader.engines.base import Builder, Host, Images, Runner, RunRequest, State
@@ -151,6 +152,12 @@ class DockerEngine:
         self._remove_unnamed = images.remove_unnamed
         self.host: Host = host
 
+    def now(self) -> float:
+        """The engine's own clock, in seconds since the epoch."""
+        with engine_errors("read the engine's clock"):
+            stamp = str(self._api.info()["SystemTime"])
+        return datetime.fromisoformat(stamp).timestamp()
+
     def remove(self, kind: Kind, name: str) -> None:
         """Remove one recorded resource; the reaper's hand."""
         removers: dict[str, Callable[[str], None]] = {
@@ -171,17 +178,20 @@ def connect(direct: bool | None = None) -> DockerEngine:
     Raises `InfraError` with `engine_absent`, `engine_denied` or `engine_stopped`.
     """
     from docker import APIClient
+    from docker.constants import DEFAULT_DOCKER_API_VERSION
     from docker.utils import kwargs_from_env
 
     from grader.engines.build import DockerBuilder
     from grader.engines.host import DockerHost
 
+    # Some version is named, so that the client is there to be closed when the engine is not.
+    api: Any = APIClient(version=DEFAULT_DOCKER_API_VERSION, timeout=60, **kwargs_from_env())
     try:
         with engine_errors("connect"):
-            api: Any = APIClient(timeout=60, **kwargs_from_env())
             api._version = api._retrieve_server_version()  # what `version="auto"` does, errors told apart here
             info = api.info()
     except InfraError as error:
+        api.close()
         raise InfraError(why_unreachable(), answer=str(error.__cause__)[:300]) from error
     host = DockerHost(api, info, direct)
     return DockerEngine(api, info, DockerBuilder(api, info), host)

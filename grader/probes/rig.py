@@ -18,7 +18,7 @@ from grader.engines.owned import Owned
 from grader.errors import InfraError
 from grader.records import Json, Limits, Service
 
-ENVIRONMENT = {"HOME": "/tmp", "LANG": "C.UTF-8", "TZ": "UTC", "MODEL_PATH": "/models/model.onnx"}
+ENVIRONMENT = {"LANG": "C.UTF-8", "TZ": "UTC", "MODEL_PATH": "/models/model.onnx"}
 ENTRY = "import sys; sys.path.insert(0, '/opt'); from driver.{module} import main; main({argument})"
 NOBODY = "65534:65534"
 SLACK_SECONDS = 30.0

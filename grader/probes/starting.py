@@ -37,7 +37,7 @@ def run_request(rig: Rig, start: Start, image: ImageInfo, model_folder: Path, pr
     return RunRequest(
         image=image.id,
         name="",
-        env={**ENVIRONMENT, "PORT": str(rig.service.port)},
+        env={**ENVIRONMENT, "PORT": str(rig.service.port)},  # no HOME: the engine takes it from the image's own user
         model_folder=model_folder,
         tmpfs={**covers, **tmp},
         cap_add=DROPS_ROOT if profile == "drops_root" else (),

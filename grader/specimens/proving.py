@@ -153,7 +153,7 @@ def _whole(judged: Iterable[ReportItem | Verdict]) -> bool:
 def _workbench(site: Site) -> Iterator[Path]:
     """A folder for the submissions, removed at the end or, after a kill, by the next run's reaper."""
     name = f"{LAW}-{secrets.token_hex(4)}"
-    bench = site.work / name
+    bench = site.store.work / name
     with Ledger(site.store.active, name) as ledger:
         ledger.intend("folder", str(bench))
         try:

@@ -47,7 +47,7 @@ class Bench:
     engine: Engine
     base: ImageInfo
     folder: Path
-    vanish: Callable[[], None]
+    line: Callable[[], tuple[Engine, Callable[[], None]]]
     made: list[tuple[str, str]] = field(default_factory=list)
 
     def name(self, role: str) -> str:
@@ -65,7 +65,9 @@ class Bench:
         assert not sandbox.wait(20).running
         return sandbox
 
-    def build(self, text: str, files: Mapping[str, bytes] = {}, heard: list[str] | None = None, **limits: float) -> Built:
+    def build(
+        self, text: str, files: Mapping[str, bytes] = {}, heard: list[str] | None = None, **limits: float
+    ) -> Built:
         """Build `text` on the course base, tagged for this test."""
         tag = f"{self.name('image')}:run"
         self.made.append(("image", tag))
@@ -107,21 +109,19 @@ def remove_labelled(engine: DockerEngine) -> None:
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     if request.param == "fake":
         fake = FakeEngine(table.table())
-        yield Bench(fake, table.BASE, tmp_path, lambda: setattr(fake, "gone", True))
+        yield Bench(fake, table.BASE, tmp_path, lambda: (fake, lambda: setattr(fake, "gone", True)))
         return
     engine: DockerEngine = request.getfixturevalue("docker")
-    base = images.ensure_base(engine, CACHE, print)
-    made = Bench(engine, base, tmp_path, lambda: None)
-    relay = request.node.get_closest_marker("relayed") is not None
+    made = Bench(engine, images.ensure_base(engine, CACHE, print), tmp_path, line)
     try:
-        yield relayed(made, request.getfixturevalue("monkeypatch")) if relay else made
+        yield made
     finally:
         made.close()
 
 
-def relayed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """The same engine reached by a way that can be cut."""
-    address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
-    relay = Relay(address)
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{relay.path}")
-    return Bench(connect(), bench.base, bench.folder, relay.cut, bench.made)
+def line() -> tuple[Engine, Callable[[], None]]:
+    """The engine reached by a way that can be cut, and what cuts it."""
+    relay = Relay(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", f"unix://{relay.path}")
+        return connect(), relay.cut

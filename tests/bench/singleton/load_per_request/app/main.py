@@ -1,0 +1,20 @@
+"""Bad: every request loads the file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.service import Digit, load, read, serve, with_health
+
+app = with_health(FastAPI())
+
+
+@app.post("/predict")
+async def predict(digit: Digit) -> dict[str, Any]:
+    return read(load(), digit)
+
+
+if __name__ == "__main__":
+    serve()

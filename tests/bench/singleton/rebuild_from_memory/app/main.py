@@ -1,0 +1,22 @@
+"""Bad: every request builds the session again, from bytes read once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.service import MODEL, Digit, load, read, serve, with_health
+
+app = with_health(FastAPI())
+content = Path(MODEL).read_bytes()
+
+
+@app.post("/predict")
+async def predict(digit: Digit) -> dict[str, Any]:
+    return read(load(content), digit)
+
+
+if __name__ == "__main__":
+    serve()

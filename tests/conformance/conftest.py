@@ -1,0 +1,3 @@
+from .benches import bench, docker
+
+__all__ = ["bench", "docker"]
