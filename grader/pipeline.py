@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader import __version__
+from grader.code import code_digest
 from grader.engines.base import Engine
 from grader.engines.owned import Owned
 from grader.engines.reaper import Ledger, Reaper
@@ -25,7 +26,6 @@ from grader.staging import stage
 from grader.store import Run, Store, result_key
 
 Progress = Callable[[str, str], None]
-PROFILE = "hardened/1"  # raised when the settings of the containers change what a run may show
 NO_BASE = "none"
 
 
@@ -89,7 +89,7 @@ def _grade(
     try:
         staged = stage(submission, work / "submission")
         folder.write("staged.json", staged)
-        key = result_key(staged.digest, lab.digest, __version__, base_of(site), f"{PROFILE} {options.only or ''}")
+        key = result_key(staged.digest, lab.digest, code_digest(), images_of(site), options.only or "")
         if not options.fresh and (earlier := site.store.recall(key)) is not None:
             shutil.rmtree(folder.path)
             return Graded(worded(earlier.read_report(), lab, options.lang), earlier, reused=True)
@@ -161,6 +161,11 @@ def seconds(evidence: Evidence | None) -> dict[str, float]:
         return {}
     build = sum(span.end - span.start for span in evidence.timeline if span.name == "build")
     return {"build": round(build, 3), "run": round(max(span.end for span in evidence.timeline) - build, 3)}
+
+
+def images_of(site: Site) -> str:
+    """The images that a result depends on."""
+    return f"{site.kit.base} {site.kit.driver} {site.kit.yardstick}" if site.kit else NO_BASE
 
 
 def base_of(site: Site) -> str:

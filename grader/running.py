@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,25 +110,23 @@ class Running:
             # The yardstick starts while the submission builds: neither is being measured yet.
             yardstick = aside.submit(self._rig) if self.plan.starts else None
             image = self._build()
-            rig, helper = self._ready(yardstick)
-        if image is None:
-            return
-        with self.notes.span("image"):
-            kit = self.shop.kit
-            self.notes.sections["image"] = image_section(self.engine, image, kit.base, kit.yardstick)
+            rig, helper = yardstick.result() if yardstick is not None else (None, "")
+        if image is not None:
+            with self.notes.span("image"):
+                kit = self.shop.kit
+                self.notes.sections["image"] = image_section(self.engine, image, kit.base, kit.yardstick)
+            if rig is not None:
+                self._starts(rig, helper, image)
+            if self.plan.rebuild is not None:
+                self._rebuild(image, self.plan.rebuild)
         if rig is not None:
-            self._starts(rig, helper, image)
-        if self.plan.rebuild is not None:
-            self._rebuild(image, self.plan.rebuild)
+            rig.close()
 
     def _rig(self) -> tuple[Rig, str]:
         rig = Rig(self.shop.owned, self.shop.kit, self.lab.service, self.plan.limits)
         folder = self.shop.work / "models" / "yardstick"
         place_model(self._model("fast"), folder, 0)
         return rig, rig.start_yardstick(folder)
-
-    def _ready(self, future: Future[tuple[Rig, str]] | None) -> tuple[Rig | None, str]:
-        return future.result() if future is not None else (None, "")
 
     def _model(self, name: str) -> Path:
         return self.shop.models / f"{name}.onnx"

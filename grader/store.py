@@ -187,9 +187,9 @@ class Store:
         return run
 
 
-def result_key(staged_digest: str, lab_digest: str, grader_version: str, base: str | None, profile: str) -> str:
+def result_key(staged_digest: str, lab_digest: str, grader_digest: str, images: str, asked: str) -> str:
     """The name under which a result may be reused: equal keys mean that grading again would say the same."""
-    parts = json.dumps([staged_digest, lab_digest, grader_version, base, profile])
+    parts = json.dumps([staged_digest, lab_digest, grader_digest, images, asked])
     return "sha256:" + hashlib.sha256(parts.encode()).hexdigest()
 
 

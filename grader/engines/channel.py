@@ -68,3 +68,5 @@ class StreamChannel:
 
     def close(self) -> None:
         self._stream.close()
+        self._socket.close()  # the stream alone would leave it open
+        self._socket.close()

@@ -39,9 +39,10 @@ class DockerHost:
     def processes(self, sandbox: Sandbox) -> tuple[str, tuple[Process, ...]]:
         """The way and every process of the sandbox, uids as the container numbers them."""
         group = self._cgroup(sandbox, "pids") if self._direct else None
-        if group is None:
+        pids = cgroup_pids(group) if group is not None else []
+        if not pids:
             return "top", self._top(sandbox)
-        found = (read_process(pid) for pid in cgroup_pids(group))
+        found = (read_process(pid) for pid in pids)
         return "cgroup", tuple(process for process in found if process is not None)
 
     def cpu_seconds(self, sandbox: Sandbox) -> tuple[str, float]:
@@ -168,7 +169,11 @@ class InotifyWatch:
         self._name = name
         try:
             self._inotify = INotify()
-            self._inotify.add_watch(str(folder), flags.OPEN | flags.CLOSE_NOWRITE)
+            try:
+                self._inotify.add_watch(str(folder), flags.OPEN | flags.CLOSE_NOWRITE)
+            except OSError:
+                self._inotify.close()
+                raise
         except OSError as error:
             raise InfraError("inotify_failed", path=str(folder), reason=error.strerror) from error
 

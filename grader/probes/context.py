@@ -9,6 +9,8 @@ from pathlib import Path, PurePosixPath
 from grader.records import Build, Staged
 
 DOCKERFILE = ".grader/Dockerfile"
+IGNORE = ".dockerignore"
+HIDE_OURS = f"\n{DOCKERFILE}\n".encode()  # read by the engine, which then keeps our file out of `COPY . .`
 FIXED_TIME = 1_700_000_000
 TOUCH = {".py": b"\n# touched\n", ".js": b"\n// touched\n", ".ts": b"\n// touched\n", ".go": b"\n// touched\n"}
 
@@ -23,9 +25,13 @@ def write_context(build: Build, staged: Staged, target: Path, touched: str | Non
                 data = Path(staged.root, file.path).read_bytes()
                 if file.path == touched:
                     data += TOUCH.get(PurePosixPath(file.path).suffix, b"\n")
+                if file.path == IGNORE:
+                    data += HIDE_OURS
                 _add(tar, folders, file.path, data, file.executable)
         for path, text in sorted(build.extra.items()):
-            _add(tar, folders, path, text.encode(), True)
+            _add(tar, folders, path, text.encode(), False)
+        if IGNORE not in wanted:
+            _add(tar, folders, IGNORE, HIDE_OURS, False)
         _add(tar, folders, DOCKERFILE, build.dockerfile.encode(), False)
     return target
 

@@ -121,6 +121,10 @@ class Rig:
             )
         )  # fmt: skip
 
+    def close(self) -> None:
+        """Hang up; the containers go with the run."""
+        self._channel.close()
+
     def forget(self, helper: str) -> None:
         self.call("forget", helper=helper)
 

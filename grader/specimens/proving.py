@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader import __version__
+from grader.code import MEASURING, code_digest
 from grader.durable import write_whole
 from grader.engines.reaper import Ledger
 from grader.errors import LabError, SubmissionError
 from grader.judging import judge
 from grader.lab import run_digest
-from grader.pipeline import PROFILE, Graded, Options, Site, base_of, grade, regrade
+from grader.pipeline import Graded, Options, Site, base_of, grade, images_of, regrade
 from grader.records import Lab, ReportItem, Submission, Verdict
 from grader.reporting import worded
 from grader.specimens.comparing import compare, unproved_items
@@ -127,7 +128,7 @@ def _note(proof: _Proof, submission: Submission) -> Path | None:
     except SubmissionError:
         return None
     shutil.rmtree(staged)
-    key = result_key(digest, run_digest(proof.lab), __version__, base_of(proof.site), PROFILE)
+    key = result_key(digest, run_digest(proof.lab), code_digest(MEASURING), images_of(proof.site), "")
     return proof.measured / f"{key.removeprefix('sha256:')}.json"
 
 

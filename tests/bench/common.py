@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from grader.checks import Fail, Remark
@@ -109,8 +110,7 @@ def spread_of(values: Sequence[float], digits: int = 2) -> str:
     """`median [lowest..highest]`."""
     if not values:
         return "-"
-    middle = sorted(values)[len(values) // 2] if len(values) % 2 else sum(sorted(values)[len(values) // 2 - 1 :][:2]) / 2
-    return f"{middle:.{digits}f} [{min(values):.{digits}f}..{max(values):.{digits}f}]"
+    return f"{median(values):.{digits}f} [{min(values):.{digits}f}..{max(values):.{digits}f}]"
 
 
 def repetitions(doc: str | None, default: int) -> int:

@@ -1,7 +1,8 @@
 """Does the latency verdict follow the truth? Services of known CPU per request, alone and beside CPU hogs.
 
 The truth of a service is its CPU per request over the yardstick's, counted by the kernel while blocks of 100
-requests are sent to one of them alone. The absolute rule, on the same samples, is what a fixed number of milliseconds would have said.
+requests are sent to one of them alone. The absolute rule is what a fixed number of milliseconds would have said of the
+same samples.
 """
 
 from __future__ import annotations
@@ -136,11 +137,12 @@ def report(results: Results) -> str:
         ratios = [row["ratio"] for row in results.where(kind="run", condition=condition, factor=1.0)]
         alike.append([condition, len(ratios), spread_of(ratios, 3)])
     wrong = [row for row in results.where(kind="run") if row["verdict"] != RIGHT[row["factor"]]]
-    header = ["truth", "condition", "right", "verdicts", "wrong", "ratio", "seconds", "by absolute p95", "wrong", "p95 ms"]
+    header = ["truth", "condition", "right", "verdicts", "wrong", "ratio", "seconds", "by absolute p95", "wrong",
+              "p95 ms"]  # fmt: skip
     named = "\n".join(f"- {row['factor']} {row['condition']} #{row['repetition']}: {row['verdict']} ({row['cause']}), "
                       f"ratio {row['ratio']} [{row['low']}, {row['high']}]" for row in wrong)  # fmt: skip
     return (
-        f"{table(header, rows)}\n\nThe absolute rule: full up to {ABSOLUTE['full']} times, half up to {ABSOLUTE['half']} "
+        f"{table(header, rows)}\n\nThe absolute rule: full up to {ABSOLUTE['full']}, half up to {ABSOLUTE['half']} "
         f"times the p95 of the yardstick alone on this machine, {quiet:.2f} ms. Hogs: {HOGS_PER_CORE} on each core.\n\n"
         f"Yardstick against yardstick, fresh containers for both:\n\n{table(['condition', 'runs', 'ratio'], alike)}\n\n"
         f"Wrong verdicts: {len(wrong)} of {len(results.where(kind='run'))}\n{named}"

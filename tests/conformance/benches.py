@@ -21,7 +21,7 @@ from grader.errors import InfraError
 from grader.probes.context import DOCKERFILE
 from grader.records import Limits
 
-from . import table
+from . import cases, table
 from .relay import Relay
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
@@ -68,17 +68,23 @@ class Bench:
     def build(
         self, text: str, files: Mapping[str, bytes] = {}, heard: list[str] | None = None, **limits: float
     ) -> Built:
-        """Build `text` on the course base, tagged for this test."""
+        """Build `text` on the course base under a name that goes with this test."""
         tag = f"{self.name('image')}:run"
         self.made.append(("image", tag))
+        return self.build_as(tag, text, files, [] if heard is None else heard, Limits(**limits))
+
+    def layered(self) -> Built:
+        """The image of many layers; it keeps its name until the end, so that it is built only once."""
+        return self.build_as(f"grader-test-{TOKEN}/layered:1", cases.LAYERS, cases.FILES, [], Limits())
+
+    def build_as(self, tag: str, text: str, files: Mapping[str, bytes], heard: list[str], limits: Limits) -> Built:
         context = self.folder / f"context-{len(self.made)}.tar"
         with tarfile.open(context, "w") as tar:
             for name, data in {DOCKERFILE: self.dockerfile(text).encode(), **files}.items():
                 member = tarfile.TarInfo(name)
                 member.size, member.mtime = len(data), 1_700_000_000
                 tar.addfile(member, io.BytesIO(data))
-        request = BuildRequest(context, DOCKERFILE, tag, Limits(**limits))
-        return self.engine.builder.build(request, (heard if heard is not None else []).append)
+        return self.engine.builder.build(BuildRequest(context, DOCKERFILE, tag, limits), heard.append)
 
     def dockerfile(self, text: str) -> str:
         """Steps 1 and 2 are ours, so that all that is built here can be found again."""

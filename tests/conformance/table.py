@@ -37,7 +37,7 @@ def text(instructions: str) -> str:
 
 def layered() -> Picture:
     rows = [row.replace("|", " ") for row in cases.OWN_LAYERS]
-    own = [Layer(f"sha256:{index}", 5 * (index != 1), 2.0, row, True) for index, row in enumerate(rows, 1)]
+    own = [Layer(f"sha256:{index}", 5 * (index != 2), 2.0, row, True) for index, row in enumerate(rows, 1)]
     diff_ids = tuple(layer.diff_id for layer in (BASE_LAYER, *own))
     info = ImageInfo("sha256:" + "cafe" * 16, 1020, "1000:1000", ("python", "-V"), (), ("8000/tcp",), (), diff_ids)
     files = tuple(LayerFile(1 + layer, path, size) for layer, path, size in sorted(cases.OWN_FILES))

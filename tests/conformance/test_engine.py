@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import time
 from collections.abc import Callable
@@ -164,7 +165,7 @@ def test_what_a_failing_build_printed_is_kept(bench: Bench) -> None:
 
 @on("seam")
 def test_layers_are_told_apart_from_the_base_s_and_named_rightly(bench: Bench) -> None:
-    built = bench.build(cases.LAYERS, cases.FILES)
+    built = bench.layered()
     layers = bench.engine.images.layers(built.image or "", bench.base.id)
     own = [layer for layer in layers if layer.own]
     assert tuple(layer.diff_id for layer in layers[: -len(own)]) == bench.base.diff_ids
@@ -179,7 +180,7 @@ def test_layers_are_told_apart_from_the_base_s_and_named_rightly(bench: Bench) -
 
 @on("seam")
 def test_files_of_the_layers_include_those_deleted_later(bench: Bench) -> None:
-    built = bench.build(cases.LAYERS, cases.FILES)
+    built = bench.layered()
     layers = bench.engine.images.layers(built.image or "", bench.base.id)
     _, files = bench.engine.host.layer_files(built.image or "", layers)
     below = len(bench.base.diff_ids)
@@ -188,7 +189,7 @@ def test_files_of_the_layers_include_those_deleted_later(bench: Bench) -> None:
 
 @on("seam")
 def test_images_are_found_tagged_listed_and_removed(bench: Bench) -> None:
-    built = bench.build(cases.LAYERS, cases.FILES)
+    built = bench.layered()
     images, prefix = bench.engine.images, f"grader-test-{TOKEN}/tags"
     tags = [f"{prefix}:one", f"{prefix}:two"]
     bench.made.extend(("image", tag) for tag in tags)
@@ -231,6 +232,7 @@ def load(bench: Bench) -> tuple[str, str]:
     return tag, archive.image_id(config)
 
 
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket")  # docker-py forgets sockets that do not connect
 @on("seam")
 def test_an_engine_that_is_gone_is_never_the_student_s_fault(bench: Bench) -> None:
     engine, cut = bench.line()
@@ -264,6 +266,7 @@ def test_an_engine_that_is_gone_is_never_the_student_s_fault(bench: Bench) -> No
     quiet = [name for name, call in calls.items() if not fails(call)]
     channel.close()
     engine.close()
+    gc.collect()
     assert quiet == []
 
 

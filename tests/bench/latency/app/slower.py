@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import uvicorn
-
 from app.main import app
 
 LOOPS = int(os.environ["LOOPS"])

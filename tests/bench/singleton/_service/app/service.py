@@ -46,7 +46,6 @@ def with_health(app: FastAPI) -> FastAPI:
     return app
 
 
-def serve(workers: int = 1) -> None:
-    """Serve `app.main:app`."""
-    port = int(os.environ.get("PORT", "8000"))
-    uvicorn.run("app.main:app", host="0.0.0.0", port=port, workers=workers)
+def serve(app: FastAPI | str, workers: int = 1) -> None:
+    """Serve an app; several workers need its name."""
+    uvicorn.run(app, host="0.0.0.0", port=int(os.environ.get("PORT", "8000")), workers=workers)

@@ -6,9 +6,8 @@ from threading import Thread
 from typing import Any
 
 import onnxruntime
-from fastapi import FastAPI, HTTPException
-
 from app.service import Digit, load, read, serve
+from fastapi import FastAPI, HTTPException
 
 app = FastAPI()
 loaded: list[onnxruntime.InferenceSession] = []
@@ -28,4 +27,4 @@ async def predict(digit: Digit) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(app)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-from fastapi import FastAPI
-
 from app.service import Digit, load, read, serve, with_health
+from fastapi import FastAPI
 
 app = with_health(FastAPI())
 session = load()
@@ -23,4 +22,4 @@ async def predict(digit: Digit) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(app)

@@ -6,9 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 import onnxruntime
-from fastapi import FastAPI
-
 from app.service import Digit, load, read, serve, with_health
+from fastapi import FastAPI
 
 app = with_health(FastAPI())
 
@@ -24,4 +23,4 @@ async def predict(digit: Digit) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve(workers=2)
+    serve("app.main:app", workers=2)

@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request
-
 from app.service import Digit, load, read, serve, with_health
+from fastapi import FastAPI, Request
 
 
 @asynccontextmanager
@@ -26,4 +25,4 @@ async def predict(digit: Digit, request: Request) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve(workers=2)
+    serve("app.main:app", workers=2)

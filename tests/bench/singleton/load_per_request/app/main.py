@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
-
 from app.service import Digit, load, read, serve, with_health
+from fastapi import FastAPI
 
 app = with_health(FastAPI())
 
@@ -17,4 +16,4 @@ async def predict(digit: Digit) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(app)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
-
 from app.service import MODEL, Digit, load, read, serve, with_health
+from fastapi import FastAPI
 
 app = with_health(FastAPI())
 content = Path(MODEL).read_bytes()
@@ -19,4 +18,4 @@ async def predict(digit: Digit) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(app)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from fastapi import FastAPI
-
 from app.service import MODEL, Digit, load, read, serve, with_health
+from fastapi import FastAPI
 
 app = with_health(FastAPI())
 stamp = os.stat(MODEL).st_mtime_ns
@@ -24,4 +23,4 @@ async def predict(digit: Digit) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(app)

@@ -1,0 +1,22 @@
+"""What every test stands on. Where CI runs, a test that needs the engine or the browser and skips has failed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NEVER_SKIPPED = ("engine", "browser")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    needed = any(item.get_closest_marker(name) for name in NEVER_SKIPPED)
+    if needed and report.skipped and os.environ.get("CI"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where it must run: {report.longrepr}"
+    return report
