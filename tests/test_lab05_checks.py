@@ -103,7 +103,7 @@ def good() -> Sections:
             "stop": {"answered": True, "status": 200, "exit_code": 0, "seconds": 1.2, "killed": False},
         },
         "rebuild": {
-            "result": {"ok": True, "touched": "app/main.py", "began": 1e10, "before": layers, "after": layers[:1]}
+            "result": {"ok": True, "touched": "app/main.py", "began": 100.0, "before": layers, "after": layers[:1]}
         },
     }  # fmt: skip
 
@@ -215,7 +215,7 @@ FAULTS: list[tuple[str, str, Change]] = [
     ("cache.order", "no_source", lambda sections: sections.pop("rebuild")),
     ("cache.order", "rebuild_failed", merge("rebuild", "result", ok=False, problem="failed")),
     ("cache.order", "no_layer", merge("rebuild", "result", before=[], after=[])),
-    ("cache.order", "rebuilt", merge("rebuild", "result", after=[layer("deps", 190_000_000, 95.0)])),
+    ("cache.order", "rebuilt", merge("rebuild", "result", after=[layer("deps", 190_000_000, 195.0)])),
     ("image.size", "too_large", put("image", "sizes", "own", value=240_000_000)),
     ("image.clean", "weights", image_file("srv/digits.onnx")),
     ("image.clean", "data", image_file("srv/data/train.csv")),
@@ -270,8 +270,8 @@ def test_a_cause_that_costs_points_has_no_fault_that_reaches_it() -> None:
 
 PARTS: list[tuple[str, str, str, float, Change]] = [
     ("latency", "partial", "slow_half", 0.5, timed(turns(2.0))),
-    ("latency", "passed", "border", 1.0, timed(wavering(1.4, 1.6))),
-    ("latency", "partial", "border_half", 0.5, timed(wavering(2.3, 2.7))),
+    ("latency", "passed", "border", 1.0, timed(wavering(1.5, 1.7))),
+    ("latency", "partial", "border_half", 0.5, timed(wavering(3.3, 3.7))),
     ("load.once", "passed", "lazy", 1.0, put("padded", "model_loads", value=loads(start=0, warm=2))),
     ("nonroot", "passed", "silent_with_default_caps", 1.0, put("default_caps", value={"ready": {"ok": False}})),
 ]
@@ -368,3 +368,11 @@ def test_the_form_and_its_schema_part_ways() -> None:
     assert judged(text("answers.json", json.dumps(fifteen)))["bets"].outcome == "passed"
     fourteen = {**FORM, "reasons": dict.fromkeys(names, "a" * 14)}
     assert judged(text("answers.json", json.dumps(fourteen)))["bets"].cause == "form"
+
+
+def test_the_probe_stops_at_the_thresholds_of_the_check() -> None:
+    """A probe that is sure about other cuts than the judge's would leave borderline work undecided."""
+    import runpy
+
+    checks = runpy.run_path(str(ROOT / "labs" / "05-docker" / "checks.py"))
+    assert LAB.starts["normal"].options["latency"]["thresholds"] == [checks["FULL"], checks["HALF"]]

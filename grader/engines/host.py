@@ -140,7 +140,9 @@ def cgroup_cpu(group: Path) -> float:
 def read_process(pid: int) -> Process | None:
     """Name and uids of a process as its own user namespace numbers them; None when it has ended."""
     try:
-        rows = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
+        # A process names itself as it likes: any bytes but a line feed.
+        text = Path(f"/proc/{pid}/status").read_bytes().decode("utf-8", "replace")
+        rows = dict(line.split(":", 1) for line in text.split("\n") if ":" in line)
         mapping = [tuple(map(int, line.split())) for line in Path(f"/proc/{pid}/uid_map").read_text().splitlines()]
     except OSError:
         return None
@@ -197,10 +199,15 @@ def overlay_files(folders: list[Path], layers: tuple[Layer, ...]) -> Iterator[La
             for name in sorted(files):
                 path = Path(parent, name)
                 if not path.is_symlink() and path.is_file():
-                    yield LayerFile(index, str(path.relative_to(folder)), path.stat().st_size)
+                    yield LayerFile(index, readable(path.relative_to(folder)), path.stat().st_size)
                     left -= 1
                     if left <= 0:
                         return
+
+
+def readable(path: Path) -> str:
+    """A path as text that can be written down, whatever bytes it is made of."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def exported_files(api: APIClient, image: str, layers: tuple[Layer, ...]) -> Iterator[LayerFile]:
@@ -241,7 +248,7 @@ def tar_files(content: Any) -> Iterator[LayerFile]:
     """Regular files of one layer's tar, marks of deletion left out; nothing where the member is no tar."""
     sizes: dict[str, int] = {}
     try:
-        with tarfile.open(None, "r|*", content) as layer:
+        with tarfile.open(None, "r|*", content, encoding="utf-8", errors="replace") as layer:
             for member in layer:
                 path = PurePosixPath(member.name)
                 if member.isreg():

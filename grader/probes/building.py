@@ -8,8 +8,10 @@ from grader.engines.base import Built
 from grader.records import Build, DockerfileFacts, Json
 
 LOG_TAIL = 8192
-MISSING_COPY = re.compile(r"(?:COPY|ADD) failed: .*?stat (?:/?[\w./-]*/)?(?P<path>[^\s:]+): file does not exist|"
-                          r"(?:COPY|ADD) failed: no source files were specified")  # fmt: skip
+MISSING_COPY = re.compile(
+    r"(?:COPY|ADD) failed: .*?stat (?:/\S*/docker-builder\d+/)?(?P<path>.+?): file does not exist|"
+    r"(?:COPY|ADD) failed: no source files were specified"
+)
 NO_VERSION = re.compile(
     r"Could not find a version that satisfies the requirement (?P<package>[^\s(]+)[^(]*"
     r"\(from versions: (?P<has>[^)]*)\)"
@@ -18,26 +20,32 @@ OFFLINE = re.compile(
     r"Unable to locate package (?P<apt>\S+)|Could not resolve host|Temporary failure (?:in name resolution|resolving)|"
     r"Network is unreachable|has no installation candidate"
 )
-NO_USER = re.compile(r"unable to find user (?P<user>[^:]+):|linux spec user: ")
+NO_USER = re.compile(
+    r"unable to find user (?P<user>[^:]+):|can't find (?:uid|gid) for (?:user|group) (?P<owner>[^:]+):"
+)
 RULES = (
     ("copy_missing", MISSING_COPY),
     ("package_missing", NO_VERSION),
     ("package_offline", OFFLINE),
     ("user_unknown", NO_USER),
 )
+UNNAMED = {
+    "copy_missing": "path",
+    "package_offline": "command",
+}  # the engine may name none: then the instruction stands
 
 
 def build_result(built: Built, build: Build, facts: DockerfileFacts | None, seconds: float) -> dict[str, Json]:
     """The evidence `build.result`."""
-    problem, details = explain(built)
+    problem, named_facts = explain(built)
     line = build.lines[built.step - 1] if built.step and built.step <= len(build.lines) else None
-    instruction = next((i.text for i in facts.instructions if i.line == line), None) if facts else None
+    instruction = next((i.text[:400] for i in facts.instructions if i.line == line), None) if facts else None
     return {
         "ok": built.image is not None,
         "problem": problem,
         "line": line,
-        "instruction": f"{instruction}"[:400] if instruction else None,
-        "facts": details,
+        "instruction": instruction,
+        "facts": {UNNAMED[problem]: instruction, **named_facts} if problem in UNNAMED and instruction else named_facts,
         "log": built.log[-LOG_TAIL:],
         "base_asked": build.base_asked,
         "seconds": round(seconds, 3),
@@ -48,7 +56,9 @@ def explain(built: Built) -> tuple[str | None, dict[str, Json]]:
     """Why the build failed, from the engine's message and the log; both are the student's bytes."""
     if built.problem not in ("failed", "refused"):
         return built.problem, {}
-    text = f"{built.message}\n{built.log[-LOG_TAIL:]}"
+    # Only the last step's output: an earlier one may have complained and gone on.
+    _, _, said = built.log[-LOG_TAIL:].rpartition("\nStep ")
+    text = f"{built.message}\n{said}"
     for problem, pattern in RULES:
         match = pattern.search(text)
         if match:
@@ -59,5 +69,5 @@ def explain(built: Built) -> tuple[str | None, dict[str, Json]]:
 def named(match: re.Match[str]) -> dict[str, Json]:
     """The match's groups under the names that the words use."""
     found = {key: value for key, value in match.groupdict().items() if value}
-    renamed = {"has": "available", "apt": "command"}
+    renamed = {"has": "available", "apt": "command", "owner": "user"}
     return {renamed.get(key, key): value[:400] for key, value in found.items()} | {"text": match[0][:400]}

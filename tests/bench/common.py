@@ -237,6 +237,20 @@ def model(name: str) -> Path:
     return COMMON / "models" / f"{name}.onnx"
 
 
+def grader_command(runs: Path) -> dict[str, Any]:
+    """How to start `grader run` on the solution, with its results below `runs`: arguments of `Popen`."""
+    command = [str(Path(sys.executable).with_name("grader")), "run", "labs/05", str(SOLUTION), "--fresh"]
+    return {"args": [*command, "--format", "json"], "cwd": ROOT, "env": {**os.environ, "GRADER_RUNS": str(runs)}}
+
+
+def grader_run(runs: Path) -> Row:
+    """The report of one whole `grader run`, as a process of its own."""
+    found = subprocess.run(**grader_command(runs), stdout=subprocess.PIPE, check=False)
+    if found.returncode not in (0, 1):
+        raise SystemExit(f"grader run ended with {found.returncode}: {found.stdout.decode()[-2000:]}")
+    return dict(json.loads(found.stdout))
+
+
 def judged(item: str, sections: dict[str, dict[str, Any]]) -> Row:
     """The share, the cause and its facts that lab 05's check gives this evidence, whatever the item needs."""
     spec = importlib.util.spec_from_file_location("lab_checks", LAB / "checks.py")

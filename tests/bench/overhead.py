@@ -26,7 +26,18 @@ from grader.pipeline import Options, Site, grade
 from grader.probes.rig import Kit
 from grader.records import Report, Submission
 from grader.store import Store
-from tests.bench.common import CACHE, LAB, ROOT, SOLUTION, Results, our_images, repetitions, spread_of, table
+from tests.bench.common import (
+    CACHE,
+    LAB,
+    ROOT,
+    SOLUTION,
+    Results,
+    grader_command,
+    our_images,
+    repetitions,
+    spread_of,
+    table,
+)
 from tests.bench.seam import Proxy, Replay, Tape
 
 PARTS = ("grader", "labs/05-docker", "solutions/05-docker", "docker", "tests/bench/seam.py")
@@ -34,8 +45,10 @@ GRADER = str(Path(sys.executable).with_name("grader"))
 HELP_TIMES = 20
 GOALS = {"overhead": 1.15, "memory_mib": 300.0, "help": 10.0}
 # A small process in between: the peak of a forked child begins with its parent's.
-PEAK = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL); " \
-       "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"  # fmt: skip
+PEAK = """\
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
 
 
 @contextmanager
@@ -89,9 +102,9 @@ def memory(results: Results, count: int) -> None:
     for repetition in range(count):
         if not results.where(kind="memory", repetition=repetition):
             runs = CACHE / "bench" / f"memory-{os.getpid()}"
-            command = [sys.executable, "-c", PEAK, GRADER, "run", "labs/05", str(SOLUTION), "--fresh"]
-            found = subprocess.run(command, cwd=ROOT, env={**os.environ, "GRADER_RUNS": str(runs)}, text=True,
-                                   stdout=subprocess.PIPE, check=True)  # fmt: skip
+            command = grader_command(runs)
+            command["args"] = [sys.executable, "-c", PEAK, *command["args"]]
+            found = subprocess.run(**command, text=True, stdout=subprocess.PIPE, check=True)
             results.add(kind="memory", repetition=repetition, mib=round(int(found.stdout) / 1024, 1))
             shutil.rmtree(runs)
 

@@ -1,0 +1,160 @@
+"""What a killed grader leaves behind: kill -9 at random instants of a run, then an ordinary run, then a look round.
+
+After the next run nothing of the killed one may be left on the engine or the disk, every report.json must be whole, and
+the next run must be right. The comparison takes in everything on the engine, so nothing else may use it meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from grader.records import Report
+from tests.bench.common import CACHE, Results, Row, grader_command, grader_run, repetitions, table
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+PARTS = ("grader", "labs/05-docker", "solutions/05-docker", "docker")
+SEED = 20
+RUNS = CACHE / "bench" / "kills"
+SETTLE_SECONDS = 1.0
+
+
+def snapshot(api: APIClient) -> dict[str, set[str]]:
+    """All containers, volumes and images of the engine, and the grader's temporary folders."""
+    folders = [*RUNS.glob("active/*"), *RUNS.glob("work/*"), *Path(tempfile.gettempdir()).glob("grader-*")]
+    return {
+        "container": {str(row["Id"]) for row in api.containers(all=True)},
+        "volume": {str(row["Name"]) for row in api.volumes()["Volumes"] or ()},
+        "image": {str(row["Id"]) for row in api.images(all=True)} - cached(api),
+        "tag": {tag for row in api.images() for tag in row["RepoTags"] or () if not tag.startswith("grader/layers:")},
+        "folder": {str(folder) for folder in folders},
+    }
+
+
+def cached(api: APIClient) -> set[str]:
+    """Ids of the images in the recorded layer cache, what they were built on included."""
+    tags = [tag for row in api.images() for tag in row["RepoTags"] or () if tag.startswith("grader/layers:")]
+    return {str(entry["Id"]) for tag in tags for entry in api.history(tag)}
+
+
+def left(before: dict[str, set[str]], after: dict[str, set[str]]) -> dict[str, list[str]]:
+    found = {kind: sorted(after[kind] - before[kind]) for kind in before}
+    return {kind: names for kind, names in found.items() if names}
+
+
+def torn() -> list[str]:
+    """Reports that stand there and cannot be read."""
+    bad = []
+    for path in RUNS.glob("*/*/report.json"):
+        try:
+            Report.model_validate_json(path.read_bytes())
+        except ValidationError:
+            bad.append(str(path))
+    return bad
+
+
+def killed_at(instant: float) -> int:
+    """Kill one grader `instant` seconds after its start; its exit code."""
+    process = subprocess.Popen(**grader_command(RUNS), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        return process.wait(instant)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def kill(api: APIClient, repetition: int, course: float) -> Row:
+    """One grader killed, the next one left in peace."""
+    instant = random.Random(SEED + repetition).uniform(0, course)
+    before = snapshot(api)
+    code = killed_at(instant)
+    during = left(before, snapshot(api))
+    report = grader_run(RUNS)
+    time.sleep(SETTLE_SECONDS)
+    return {
+        "instant": round(instant, 2), "exit_code": code, "orphans": {kind: len(names) for kind, names in during.items()},
+        "left": left(before, snapshot(api)), "torn": torn(), "score": report["score"], "right": is_right(report),
+    }  # fmt: skip
+
+
+def pair(api: APIClient) -> Row:
+    """Two graders at once."""
+    before = snapshot(api)
+    both = [subprocess.Popen(**grader_command(RUNS), stdout=subprocess.PIPE) for _ in range(2)]
+    reports = [Report.model_validate_json(process.communicate()[0]).model_dump() for process in both]
+    time.sleep(SETTLE_SECONDS)
+    return {"left": left(before, snapshot(api)), "torn": torn(), "right": all(map(is_right, reports))}
+
+
+def is_right(report: Row) -> bool:
+    return bool(report["score"] == report["max_score"])
+
+
+def campaign(results: Results, count: int) -> None:
+    """Kills over the whole course of a run, then some pairs."""
+    import docker
+
+    shutil.rmtree(RUNS, ignore_errors=True)
+    api = docker.APIClient()
+    grader_run(RUNS)  # what is cached from now on is there before the first comparison
+    course = results.once(course_of_a_run, kind="course")["seconds"]
+    for repetition in range(count):
+        results.once(lambda repetition=repetition: kill(api, repetition, course), kind="kill", repetition=repetition)  # type: ignore[misc]
+    for repetition in range(max(1, count // 4)):
+        results.once(lambda: pair(api), kind="pair", repetition=repetition)
+    api.close()
+    shutil.rmtree(RUNS)
+
+
+def course_of_a_run() -> Row:
+    began = time.monotonic()
+    grader_run(RUNS)
+    return {"seconds": round(time.monotonic() - began, 2), "load": round(os.getloadavg()[0], 2)}
+
+
+def report(results: Results) -> str:
+    kills = sorted(results.where(kind="kill"), key=lambda row: row["instant"])
+    rows = [
+        [row["instant"], row["exit_code"], row["orphans"] or "-", row["left"] or "-", row["torn"] or "-", row["score"]]
+        for row in kills
+    ]
+    header = [
+        "killed after s",
+        "exit code",
+        "there after the kill",
+        "left after the next run",
+        "torn reports",
+        "next score",
+    ]
+    sums = [
+        [name, len(found), sum(bool(row["left"]) for row in found), sum(bool(row["torn"]) for row in found),
+         sum(not row["right"] for row in found)]
+        for name, found in (("kills", kills), ("two at once", results.where(kind="pair")))
+    ]  # fmt: skip
+    course = results.where(kind="course")[0]["seconds"]
+    return (
+        f"{table(['what', 'times', 'left something', 'torn', 'next or both not right'], sums)}\n\n"
+        f"A run takes {course} s.\n\n{table(header, rows)}"
+    )
+
+
+def main() -> None:
+    """Measure what is missing, then print the tables."""
+    count = repetitions(__doc__, 20)
+    results = Results("kills", PARTS)
+    campaign(results, count)
+    results.publish("Killed graders", report(results))
+
+
+if __name__ == "__main__":
+    main()
