@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test test-all bench clean
+.PHONY: help setup setup-dev demo lint test test-all bench clean
 BIN := .venv/bin
 
 help:  ## show these targets
@@ -8,10 +8,13 @@ help:  ## show these targets
 setup:  ## make .venv, find or start a container engine; quick when all is there
 	@scripts/setup.sh
 
+setup-dev:  ## the same, with what tests and measurements need
+	@scripts/setup.sh dev
+
 demo: setup  ## grade the reference solution of lab 05 and one with a fault
 	@scripts/demo.sh
 
-lint: setup  ## style, types and the direction of imports
+lint: setup-dev  ## style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -23,8 +26,9 @@ test: lint  ## lint, then every test that is not slow
 test-all: lint bench  ## lint, the benches, then every test
 	$(BIN)/pytest
 
-bench: setup  ## the measurements behind the promises, as tables under tests/bench/results/
-	@for bench in tests/bench/bench_*.py; do echo "$$bench"; $(BIN)/python "$$bench" || exit 1; done
+BENCHES := latency singleton overhead repeat kills
+bench: setup-dev  ## the measurements behind the promises, as tables under tests/bench/results/; resumable
+	@for bench in $(BENCHES); do echo "$$bench"; $(BIN)/python -m tests.bench.$$bench || exit 1; done
 
 clean:  ## take away what make made: images by record, our engine, .venv, caches
 	@scripts/clean.sh

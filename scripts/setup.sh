@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# setup.sh [dev]: with `dev`, also what the tests and the measurements need.
 # Makes what the workbench needs and this machine lacks: .venv with the pinned packages, a container engine that
 # answers, the tool that makes the course base. Quick when all is there. What it cannot do, it says in one command.
 set -euo pipefail
@@ -48,11 +49,12 @@ make_venv() {
 
 install_project() {
     wanted=$(cat pyproject.toml constraints.txt | sha256sum)
-    [ "$(cat .venv/installed 2> /dev/null)" = "$wanted" ] && return
-    say "installing the pinned packages"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' \
+    mark=.venv/installed$extra
+    [ "$(cat "$mark" 2> /dev/null)" = "$wanted" ] && return
+    say "installing the pinned packages${extra:+ with }$extra"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".$extra" \
         --constraint constraints.txt > .cache/pip.log 2>&1 || { tail -n 20 .cache/pip.log; exit 1; }
-    printf '%s\n' "$wanted" > .venv/installed
+    printf '%s\n' "$wanted" > "$mark"
 }
 
 install_bootstrap() {
@@ -74,6 +76,7 @@ ensure_engine() {
     say "    sudo apt-get install -y docker.io mmdebstrap && sudo usermod -aG docker \$USER && newgrp docker"
 }
 
+extra=${1:+[$1]}
 mkdir -p .cache
 make_venv
 install_project

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -184,14 +185,15 @@ def connect(direct: bool | None = None) -> DockerEngine:
     from grader.engines.build import DockerBuilder
     from grader.engines.host import DockerHost
 
-    # Some version is named, so that the client is there to be closed when the engine is not.
-    api: Any = APIClient(version=DEFAULT_DOCKER_API_VERSION, timeout=60, **kwargs_from_env())
     try:
-        with engine_errors("connect"):
+        with engine_errors("connect"), ExitStack() as on_trouble:
+            # Some version is named, so that the client is there to be closed when the engine is not.
+            api: Any = APIClient(version=DEFAULT_DOCKER_API_VERSION, timeout=60, **kwargs_from_env())
+            on_trouble.callback(api.close)
             api._version = api._retrieve_server_version()  # what `version="auto"` does, errors told apart here
             info = api.info()
+            on_trouble.pop_all()
     except InfraError as error:
-        api.close()
         raise InfraError(why_unreachable(), answer=str(error.__cause__)[:300]) from error
     host = DockerHost(api, info, direct)
     return DockerEngine(api, info, DockerBuilder(api, info), host)

@@ -10,61 +10,17 @@ import json
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from grader.engines import base
 from grader.engines.base import BuildRequest, Built, ImageInfo, Layer, LayerFile, Process, RunRequest, Sandbox, State
+from grader.engines.table import Behaviour, Picture, Refusal, Script, Table
 from grader.errors import InfraError
 from grader.records import Json
 
 KILLED = 137
-
-
-@dataclass(frozen=True)
-class Behaviour:
-    """What a container does. `exit_code` None: it runs until a signal that `ends_on` names, or SIGKILL."""
-
-    exit_code: int | None = None
-    seconds: float = 0.0
-    oom: bool = False
-    output: str = ""
-    ends_on: tuple[tuple[str, int], ...] = ()
-    processes: tuple[Process, ...] = ()
-    cpu_step: float = 0.01  # CPU seconds between two looks
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image: its configuration, its layers bottom first, the files of its own layers."""
-
-    info: ImageInfo
-    layers: tuple[Layer, ...] = ()
-    files: tuple[LayerFile, ...] = ()
-    heads: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A driver command that is answered by an error."""
-
-    problem: str
-
-
-Script = Behaviour | Callable[[RunRequest], Behaviour]
-Reply = Json | Refusal | Callable[[dict[str, Json]], Json]
-
-
-@dataclass
-class Table:
-    """All that will happen. Several results of one Dockerfile are given out in turn, the last one for ever."""
-
-    images: dict[str, Picture] = field(default_factory=dict)
-    builds: dict[str, list[Picture | Built]] = field(default_factory=dict)
-    containers: dict[str | tuple[str, ...], Script] = field(default_factory=dict)
-    driver: dict[str, Reply] = field(default_factory=dict)
-    opens: Sequence[int] | None = None  # what a watch counts, look by look; None: no file events here
 
 
 class FakeEngine:
@@ -100,6 +56,10 @@ class FakeEngine:
             self.volumes.discard(name)
         elif kind == "image":
             self.images.remove(name)
+
+    def now(self) -> float:
+        self.reach("read the engine's clock")
+        return time.time()
 
     def close(self) -> None:
         self.containers.clear()
@@ -303,3 +263,7 @@ class FakeHost:
     def layer_files(self, image: str, layers: tuple[Layer, ...]) -> tuple[str, Iterator[LayerFile]]:
         self._engine.reach("inspect an image")
         return "table", iter(self._engine.table.images[image].files)
+
+
+if TYPE_CHECKING:
+    _: base.Engine = FakeEngine(Table())  # so that the type checker says when the seam has moved on

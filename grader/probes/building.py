@@ -8,31 +8,26 @@ from grader.engines.base import Built
 from grader.records import Build, DockerfileFacts, Json
 
 LOG_TAIL = 8192
+# Bounded on purpose: a log is the student's bytes, and an unbounded pattern would take hours on the wrong ones.
 MISSING_COPY = re.compile(
-    r"(?:COPY|ADD) failed: .*?stat (?:/\S*/docker-builder\d+/)?(?P<path>.+?): file does not exist|"
-    r"(?:COPY|ADD) failed: no source files were specified"
+    r"(?:COPY|ADD) failed: (?:.{0,200}?stat (?:/\S{1,200}/docker-builder\d+/)?(?P<path>.{1,400}?): file does not exist|"
+    r"no source files were specified)"
 )
 NO_VERSION = re.compile(
-    r"Could not find a version that satisfies the requirement (?P<package>[^\s(]+)[^(]*"
-    r"\(from versions: (?P<has>[^)]*)\)"
+    r"Could not find a version that satisfies the requirement (?P<package>[^\s(]{1,200})[^\n]{0,200}?"
+    r"\(from versions: (?P<has>[^)\n]{0,2000})\)"
 )
 OFFLINE = re.compile(
-    r"Unable to locate package (?P<apt>\S+)|Could not resolve host|Temporary failure (?:in name resolution|resolving)|"
-    r"Network is unreachable|has no installation candidate"
+    r"Unable to locate package (?P<apt>[^\s\x1b]+)|Could not resolve host|"
+    r"Temporary failure (?:in name resolution|resolving)|Network is unreachable|has no installation candidate"
 )
 NO_USER = re.compile(
-    r"unable to find user (?P<user>[^:]+):|can't find (?:uid|gid) for (?:user|group) (?P<owner>[^:]+):"
+    r"unable to find user (?P<user>[^:]+):|.{0,200}can't find (?:uid|gid) for (?:user|group) (?P<owner>[^:]+):"
 )
-RULES = (
-    ("copy_missing", MISSING_COPY),
-    ("package_missing", NO_VERSION),
-    ("package_offline", OFFLINE),
-    ("user_unknown", NO_USER),
-)
-UNNAMED = {
-    "copy_missing": "path",
-    "package_offline": "command",
-}  # the engine may name none: then the instruction stands
+SAID_BY_ENGINE = (("copy_missing", MISSING_COPY), ("user_unknown", NO_USER))
+SAID_BY_COMMAND = (("package_missing", NO_VERSION), ("package_offline", OFFLINE))
+# The engine or the command may not name what is missing: then the instruction stands for it.
+UNNAMED = {"copy_missing": "path", "package_offline": "command"}
 
 
 def build_result(built: Built, build: Build, facts: DockerfileFacts | None, seconds: float) -> dict[str, Json]:
@@ -56,12 +51,13 @@ def explain(built: Built) -> tuple[str | None, dict[str, Json]]:
     """Why the build failed, from the engine's message and the log; both are the student's bytes."""
     if built.problem not in ("failed", "refused"):
         return built.problem, {}
+    for problem, pattern in SAID_BY_ENGINE:
+        if match := pattern.match(built.message):
+            return problem, named(match)
     # Only the last step's output: an earlier one may have complained and gone on.
     _, _, said = built.log[-LOG_TAIL:].rpartition("\nStep ")
-    text = f"{built.message}\n{said}"
-    for problem, pattern in RULES:
-        match = pattern.search(text)
-        if match:
+    for problem, pattern in SAID_BY_COMMAND:
+        if match := pattern.search(said):
             return problem, named(match)
     return "run_failed", {"message": built.message[:400]}
 

@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -221,7 +221,7 @@ def bench() -> Iterator[Bench]:
     lab = load_lab(LAB)
     base, yardstick, driver = our_images(engine)
     kit = Kit(base.id, driver.id, yardstick.id)
-    with Ledger(active, f"bench-{os.getpid()}") as ledger, Listed(engine, ledger) as owned:
+    with Ledger(active, f"bench-{os.getpid()}") as ledger, closing(Listed(engine, ledger)) as owned:
         rig = Rig(owned, kit, lab.service, lab.limits)
         yield Bench(engine, base, yardstick, kit, owned, rig, lab, read_pool(COMMON / "digits.safetensors"), work)
     engine.close()
@@ -237,15 +237,16 @@ def model(name: str) -> Path:
     return COMMON / "models" / f"{name}.onnx"
 
 
-def grader_command(runs: Path) -> dict[str, Any]:
+def grader_command(runs: Path, cold: bool = False) -> dict[str, Any]:
     """How to start `grader run` on the solution, with its results below `runs`: arguments of `Popen`."""
     command = [str(Path(sys.executable).with_name("grader")), "run", "labs/05", str(SOLUTION), "--fresh"]
-    return {"args": [*command, "--format", "json"], "cwd": ROOT, "env": {**os.environ, "GRADER_RUNS": str(runs)}}
+    command += ["--format", "json", *(["--no-cache"] if cold else [])]
+    return {"args": command, "cwd": ROOT, "env": {**os.environ, "GRADER_RUNS": str(runs)}}
 
 
-def grader_run(runs: Path) -> Row:
+def grader_run(runs: Path, cold: bool = False) -> Row:
     """The report of one whole `grader run`, as a process of its own."""
-    found = subprocess.run(**grader_command(runs), stdout=subprocess.PIPE, check=False)
+    found = subprocess.run(**grader_command(runs, cold), stdout=subprocess.PIPE, check=False)
     if found.returncode not in (0, 1):
         raise SystemExit(f"grader run ended with {found.returncode}: {found.stdout.decode()[-2000:]}")
     return dict(json.loads(found.stdout))

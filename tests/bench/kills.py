@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,18 +34,21 @@ def snapshot(api: APIClient) -> dict[str, set[str]]:
     """All containers, volumes and images of the engine, and the grader's temporary folders."""
     folders = [*RUNS.glob("active/*"), *RUNS.glob("work/*"), *Path(tempfile.gettempdir()).glob("grader-*")]
     return {
-        "container": {str(row["Id"]) for row in api.containers(all=True)},
+        "container": {f"{row['Id'][:12]} {row['Names'][0]} {row['Image'][:24]}" for row in api.containers(all=True)},
         "volume": {str(row["Name"]) for row in api.volumes()["Volumes"] or ()},
         "image": {str(row["Id"]) for row in api.images(all=True)} - cached(api),
-        "tag": {tag for row in api.images() for tag in row["RepoTags"] or () if not tag.startswith("grader/layers:")},
+        "tag": {tag for tag in tags(api) if not tag.startswith("grader/layers:")},
         "folder": {str(folder) for folder in folders},
     }
 
 
 def cached(api: APIClient) -> set[str]:
     """Ids of the images in the recorded layer cache, what they were built on included."""
-    tags = [tag for row in api.images() for tag in row["RepoTags"] or () if tag.startswith("grader/layers:")]
-    return {str(entry["Id"]) for tag in tags for entry in api.history(tag)}
+    return {str(entry["Id"]) for tag in tags(api) if tag.startswith("grader/layers:") for entry in api.history(tag)}
+
+
+def tags(api: APIClient) -> list[str]:
+    return [tag for row in api.images() for tag in row["RepoTags"] or () if tag != "<none>:<none>"]
 
 
 def left(before: dict[str, set[str]], after: dict[str, set[str]]) -> dict[str, list[str]]:
@@ -63,9 +67,9 @@ def torn() -> list[str]:
     return bad
 
 
-def killed_at(instant: float) -> int:
+def killed_at(instant: float, cold: bool) -> int:
     """Kill one grader `instant` seconds after its start; its exit code."""
-    process = subprocess.Popen(**grader_command(RUNS), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(**grader_command(RUNS, cold), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         return process.wait(instant)
     except subprocess.TimeoutExpired:
@@ -73,17 +77,17 @@ def killed_at(instant: float) -> int:
         return process.wait()
 
 
-def kill(api: APIClient, repetition: int, course: float) -> Row:
+def kill(api: APIClient, repetition: int, cold: bool, course: float) -> Row:
     """One grader killed, the next one left in peace."""
     instant = random.Random(SEED + repetition).uniform(0, course)
     before = snapshot(api)
-    code = killed_at(instant)
-    during = left(before, snapshot(api))
+    code = killed_at(instant, cold)
+    orphans = {kind: len(names) for kind, names in left(before, snapshot(api)).items()}
     report = grader_run(RUNS)
     time.sleep(SETTLE_SECONDS)
     return {
-        "instant": round(instant, 2), "exit_code": code, "orphans": {kind: len(names) for kind, names in during.items()},
-        "left": left(before, snapshot(api)), "torn": torn(), "score": report["score"], "right": is_right(report),
+        "instant": round(instant, 2), "exit_code": code, "orphans": orphans, "left": left(before, snapshot(api)),
+        "torn": torn(), "score": report["score"], "right": is_right(report),
     }  # fmt: skip
 
 
@@ -107,44 +111,41 @@ def campaign(results: Results, count: int) -> None:
     shutil.rmtree(RUNS, ignore_errors=True)
     api = docker.APIClient()
     grader_run(RUNS)  # what is cached from now on is there before the first comparison
-    course = results.once(course_of_a_run, kind="course")["seconds"]
+    courses = [results.once(partial(course, cold), kind="course", cold=cold)["seconds"] for cold in (False, True)]
     for repetition in range(count):
-        results.once(lambda repetition=repetition: kill(api, repetition, course), kind="kill", repetition=repetition)  # type: ignore[misc]
+        cold = repetition % 2 == 1
+        measure = partial(kill, api, repetition, cold, courses[cold])
+        results.once(measure, kind="kill", repetition=repetition, cold=cold)
     for repetition in range(max(1, count // 4)):
-        results.once(lambda: pair(api), kind="pair", repetition=repetition)
+        results.once(partial(pair, api), kind="pair", repetition=repetition)
     api.close()
     shutil.rmtree(RUNS)
 
 
-def course_of_a_run() -> Row:
+def course(cold: bool) -> Row:
+    """How long a run takes that nobody kills; a cold one builds every layer anew."""
     began = time.monotonic()
-    grader_run(RUNS)
+    grader_run(RUNS, cold)
     return {"seconds": round(time.monotonic() - began, 2), "load": round(os.getloadavg()[0], 2)}
 
 
 def report(results: Results) -> str:
     kills = sorted(results.where(kind="kill"), key=lambda row: row["instant"])
     rows = [
-        [row["instant"], row["exit_code"], row["orphans"] or "-", row["left"] or "-", row["torn"] or "-", row["score"]]
+        [row["instant"], "cold" if row["cold"] else "warm", row["exit_code"], row["orphans"] or "-", row["left"] or "-",
+         row["torn"] or "-", row["score"]]
         for row in kills
-    ]
-    header = [
-        "killed after s",
-        "exit code",
-        "there after the kill",
-        "left after the next run",
-        "torn reports",
-        "next score",
-    ]
+    ]  # fmt: skip
+    header = ["killed after s", "build", "exit code", "there then", "left after the next run", "torn", "next score"]
     sums = [
         [name, len(found), sum(bool(row["left"]) for row in found), sum(bool(row["torn"]) for row in found),
          sum(not row["right"] for row in found)]
         for name, found in (("kills", kills), ("two at once", results.where(kind="pair")))
     ]  # fmt: skip
-    course = results.where(kind="course")[0]["seconds"]
+    warm, cold = (results.where(kind="course", cold=cold)[0]["seconds"] for cold in (False, True))
     return (
         f"{table(['what', 'times', 'left something', 'torn', 'next or both not right'], sums)}\n\n"
-        f"A run takes {course} s.\n\n{table(header, rows)}"
+        f"A run takes {warm} s, {cold} s when every layer is built anew.\n\n{table(header, rows)}"
     )
 
 

@@ -11,6 +11,7 @@ import os
 import random
 import time
 from contextlib import nullcontext
+from functools import partial
 from statistics import median, quantiles
 
 from grader.engines.base import ImageInfo
@@ -103,15 +104,14 @@ def campaign(rig: Bench, results: Results, count: int) -> None:
     """Every service under both conditions in turn, in random order, `count` times."""
     images = {}
     for factor in FACTORS:
-        row = results.once(lambda factor=factor: calibrated(rig, factor), kind="service", factor=factor)  # type: ignore[misc]
+        row = results.once(partial(calibrated, rig, factor), kind="service", factor=factor)
         images[factor] = slowed(rig, row["loops"])
     for repetition in range(count):
         for condition in CONDITIONS:
-            keys = [{"kind": "run", "factor": f, "condition": condition, "repetition": repetition} for f in FACTORS]
-            keys = [key for key in keys if not results.where(**key)]
-            random.Random(repetition).shuffle(keys)
-            for key in keys:
-                results.add(**key, **measured(rig, images[key["factor"]], condition, repetition))
+            order = random.Random(repetition).sample(FACTORS, len(FACTORS))
+            for factor in order:
+                measure = partial(measured, rig, images[factor], condition, repetition)
+                results.once(measure, kind="run", factor=factor, condition=condition, repetition=repetition)
 
 
 def absolute(row: Row, quiet: float) -> str:

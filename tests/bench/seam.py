@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 from grader.engines.base import Engine
 
@@ -69,7 +69,7 @@ class Tape:
         """Record what sleeps outside of calls."""
         sleep = time.sleep
 
-        def wait(seconds: float) -> None:
+        def wait(seconds: SupportsIndex | float) -> None:
             if getattr(self._inside, "call", False):
                 sleep(seconds)
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grader.engines.base import Built, ImageInfo, Layer, LayerFile, Process
-from grader.engines.fake import Behaviour, Picture, Table
+from grader.engines.table import Behaviour, Picture, Table
 
 from . import benches, cases
 

@@ -232,6 +232,14 @@ def load(bench: Bench) -> tuple[str, str]:
     return tag, archive.image_id(config)
 
 
+@on("seam")
+def test_the_engine_s_clock_is_the_one_that_stamps_layers(bench: Bench) -> None:
+    before = bench.engine.now()
+    assert abs(before - time.time()) < 60
+    time.sleep(0.05)
+    assert bench.engine.now() > before
+
+
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <socket")  # docker-py forgets sockets that do not connect
 @on("seam")
 def test_an_engine_that_is_gone_is_never_the_student_s_fault(bench: Bench) -> None:
@@ -260,6 +268,7 @@ def test_an_engine_that_is_gone_is_never_the_student_s_fault(bench: Bench) -> No
         "processes": lambda: engine.host.processes(sandbox),
         "cpu_seconds": lambda: engine.host.cpu_seconds(sandbox),
         "layer_files": lambda: list(engine.host.layer_files(bench.base.id, layers)[1]),
+        "now": engine.now,
         "engine.remove": lambda: engine.remove("container", sandbox.id),
         "build": lambda: replace(bench, engine=engine).build(cases.LAYERS),
     }

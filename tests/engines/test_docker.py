@@ -1,0 +1,89 @@
+"""An engine that cannot be reached must be said as such, and a start that fails must find its culprit."""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from grader.engines import open_engine
+from grader.engines.docker import connect, exec_failed
+from grader.errors import InfraError
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # a socket's path has room for 107 bytes
+        yield Path(name)
+
+
+def code(address: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The code of the trouble when the engine is looked for at `address`."""
+    monkeypatch.setenv("DOCKER_HOST", address)
+    assert open_engine("auto") is None
+    with pytest.raises(InfraError) as caught:
+        open_engine("docker")
+    gc.collect()
+    return caught.value.code
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket")  # docker-py forgets sockets that do not connect
+def test_where_the_engine_is_missing_is_told_apart(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "file").touch()
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(folder / "dead"))
+    assert code(f"unix://{folder}/nothing", monkeypatch) == "engine_absent"
+    assert code(f"unix://{folder}/file", monkeypatch) == "engine_absent"
+    assert code(f"unix://{folder}/dead", monkeypatch) == "engine_stopped"
+    assert code("tcp://127.0.0.1:1", monkeypatch) == "engine_stopped"
+    assert code("nonsense://x", monkeypatch) == "engine_stopped"
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert code(f"unix://{folder}/dead", monkeypatch) == "engine_denied"
+
+
+def test_without_an_engine_wanted_none_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    assert open_engine("local") is None
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <socket")
+def test_something_that_is_no_engine_is_no_engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(folder / "other"))
+        other.listen(0)
+        other.close()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{folder}/other")
+        with pytest.raises(InfraError):
+            connect()
+    gc.collect()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'OCI runtime create failed: exec: "serve": executable file not found in $PATH: unknown',
+        "failed to create shim task: OCI runtime create failed: exec /entry.sh: permission denied",
+        "exec /entry.sh: exec format error",
+        "unable to find user app: no matching entries in passwd file",
+        "mkdir /srv/app: not a directory",
+    ],
+)
+def test_an_image_that_cannot_be_started_is_the_student_s_affair(text: str) -> None:
+    assert exec_failed(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OCI runtime create failed: cgroup: device or resource busy",
+        "no space left on device",
+        "context deadline exceeded",
+    ],
+)
+def test_an_engine_that_cannot_start_anything_is_not(text: str) -> None:
+    assert not exec_failed(text)
