@@ -6,13 +6,15 @@ import gc
 import os
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from grader.engines import open_engine
-from grader.engines.docker import connect, exec_failed
+from grader.engines.docker import exec_failed
 from grader.errors import InfraError
 
 
@@ -53,14 +55,18 @@ def test_without_an_engine_wanted_none_is_looked_for(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <socket")
 def test_something_that_is_no_engine_is_no_engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def talk(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                with listener.accept()[0] as peer:
+                    peer.sendall(b"220 hello\r\n")
+
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(folder / "other"))
-        other.listen(0)
-        other.close()
-        monkeypatch.setenv("DOCKER_HOST", f"unix://{folder}/other")
-        with pytest.raises(InfraError):
-            connect()
-    gc.collect()
+        other.listen(4)
+        threading.Thread(target=talk, args=(other,), daemon=True).start()
+        assert code(f"unix://{folder}/other", monkeypatch) == "engine_stopped"
+        other.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,486 @@
+"""A plan carried out on an engine made of a table: the order of things, and what a failure at each step leaves."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.engines.base import Built, ImageInfo, Layer, LayerFile, Process, RunRequest
+from grader.engines.fake import FakeEngine
+from grader.engines.owned import Owned
+from grader.engines.reaper import Ledger
+from grader.engines.table import Behaviour, Picture, Refusal, Table
+from grader.errors import InfraError
+from grader.probes.inputs import Pool
+from grader.probes.rig import Kit, driver_command
+from grader.records import (
+    Build,
+    Collect,
+    Evidence,
+    Item,
+    Lab,
+    Limits,
+    Plan,
+    Staged,
+    StagedFile,
+    Start,
+    StartSpec,
+    Text,
+)
+from grader.running import MIB, Workshop, run
+
+BASE, STUDENT, YARDSTICK, DRIVER = (f"sha256:{letter * 64}" for letter in "bsyd")
+DOCKERFILE = f"FROM {BASE}\nCOPY . .\n"
+HELLO = {"label": 7, "probabilities": [0.1] * 10, "model": "0" * 12}
+STARTS = {
+    "normal": StartSpec(probes=("answers", "processes", "model_loads", "latency"), options={"answers": {"inputs": 3}}),
+    "padded": StartSpec(probes=("model_loads",), pad_mib=2, tmp_mib=128),
+    "default_caps": StartSpec(probes=("processes",), caps="default"),
+    "init_off": StartSpec(probes=("stop",), model="slow", init=False),
+}
+
+
+def info(identity: str, user: str = "1000", **changes: Any) -> ImageInfo:
+    return replace(ImageInfo(identity, 20 * MIB, user, ("serve",), (), (), (), ("sha256:0", "sha256:1")), **changes)
+
+
+def picture(identity: str, own: int = 1, **changes: Any) -> Picture:
+    layers = [Layer(f"sha256:{index}", 10 * MIB, float(index), f"layer {index}", False) for index in range(1 + own)]
+    return Picture(info(identity, **changes), tuple(layers), (LayerFile(1, "app/main.py", 8),))
+
+
+def driver() -> dict[str, Any]:
+    """A driver to which every service is healthy and right."""
+    chance = random.Random(1)
+
+    def turns(command: dict[str, Any]) -> Any:
+        def side(factor: float) -> list[float]:
+            return [factor * chance.uniform(0.99, 1.01) for _ in range(4)]
+
+        rows = [{"first": "student", "student": side(1.0), "yardstick": side(1.0)} for _ in range(command["count"])]
+        return {"turns": rows, "failures": {"student": 0, "yardstick": 0}, "disagreements": 0}
+
+    return {
+        "hello": {"ready": True},
+        "until_ready": {"status": 200, "json": {"status": "ok"}, "problem": None},
+        "listeners": [{"address": "00000000", "port": 8000}],
+        "ask": lambda command: [{"status": 200, "json": HELLO, "problem": None}] * len(command["requests"]),
+        "spread": lambda command: {"sent": len(command["bodies"]), "failures": 0},
+        "turns": turns,
+        "hold": {"sent": True},
+        "collect": {"status": 200, "json": HELLO, "problem": None},
+        "forget": {},
+    }
+
+
+def for_student(reply: Any, otherwise: Any) -> Callable[[dict[str, Any]], Any]:
+    """An answer for the student's service and another one for the yardstick."""
+    return lambda command: reply if "-app-" in command["helper"] else otherwise
+
+
+@dataclass
+class Stand:
+    """Everything around one run, and what it left."""
+
+    table: Table
+    engine: FakeEngine
+    folder: Path
+    starts: dict[str, StartSpec]
+    limits: Limits
+    rebuild: str | None = None
+
+    def plan(self) -> Plan:
+        build = Build(dockerfile=DOCKERFILE, lines=(1, 5), context=("main.py",), base=BASE, base_asked="python:3.11")
+        return Plan(
+            lab="05", build=build, starts=tuple(Start(name=name, spec=spec) for name, spec in self.starts.items()),
+            rebuild=self.rebuild, limits=self.limits, seed=7, digest="",
+        )  # fmt: skip
+
+    def run(self, plan: Plan | None = None) -> Evidence:
+        work = self.folder / "work"
+        work.mkdir(exist_ok=True)
+        with Ledger(self.folder / "active", "run") as ledger, Owned(self.engine, ledger) as owned:
+            pool = Pool(tuple(bytes([n]) * 784 for n in range(9)))
+            shop = Workshop(
+                owned,
+                Kit(BASE, DRIVER, YARDSTICK),
+                work,
+                self.folder / "cache",
+                self.folder / "models",
+                pool,
+                lambda *_: None,
+            )
+            evidence = run(plan or self.plan(), staged(self.folder), lab(), shop)
+        json.loads(evidence.model_dump_json())
+        return evidence
+
+    def apps(self) -> list[RunRequest]:
+        return [request for request in self.engine.started if "-app-" in request.name]
+
+    def roles(self) -> list[str]:
+        return [request.name.split("-")[2] for request in self.engine.started]
+
+    def left(self) -> tuple[object, ...]:
+        """What is still there on the engine and in the ledger."""
+        tags = [tag for tag, _ in self.engine.images.list("grader-")]
+        ledger = [path.name for path in (self.folder / "active").iterdir()]
+        return (dict(self.engine.containers), set(self.engine.volumes), tags, ledger)
+
+
+NOTHING: tuple[object, ...] = ({}, set(), [], [])
+
+
+def staged(folder: Path) -> Staged:
+    root = folder / "submission"
+    root.mkdir(exist_ok=True)
+    (root / "main.py").write_text("print(1)")
+    return Staged(source="s", root=str(root), digest="", files=(StagedFile(path="main.py", size=8, sha256="0"),))
+
+
+def lab() -> Lab:
+    item = Item(id="build", points=1, title=Text(en="a", fr="b"))
+    return Lab(
+        id="05", kind="image", minutes=1, title=Text(en="a", fr="b"), items=(item,), root="", digest="",
+        collect=Collect(texts=("main.py",)),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Iterator[Stand]:
+    (tmp_path / "models").mkdir()
+    for name in ("fast", "slow", "constant"):
+        (tmp_path / "models" / f"{name}.onnx").write_bytes(name.encode())
+    (tmp_path / "cache").mkdir()
+    polite = Behaviour(ends_on=(("SIGTERM", 0),), processes=(Process(9, "serve", (1000,) * 3),))
+    images = {BASE: picture(BASE, own=0), YARDSTICK: picture(YARDSTICK), DRIVER: picture(DRIVER)}
+    table = Table(images, {DOCKERFILE: [picture(STUDENT)]}, {STUDENT: polite}, driver(), opens=(1, 0, 0))
+    limits = Limits(ready_seconds=0.2, phase_seconds=1)
+    yield Stand(table, FakeEngine(table), tmp_path, dict(STARTS), limits)
+
+
+def test_a_good_submission_is_built_started_measured_and_cleared_away(stand: Stand) -> None:
+    evidence = stand.run()
+    assert evidence.run_class == "GRADED"
+    assert list(evidence.sections) == ["submission", "build", "image", *STARTS]
+    for name, spec in STARTS.items():
+        assert set(evidence.sections[name]) == {"ready", *spec.probes}
+        assert evidence.sections[name]["ready"]["ok"] is True
+    assert evidence.sections["submission"]["texts"] == {"main.py": "print(1)"}
+    assert (evidence.engine, evidence.base, evidence.seed) == ("fake 1", BASE, 7)
+    assert stand.left() == NOTHING
+
+
+def test_starts_come_one_after_the_other_in_the_order_of_the_plan(stand: Stand) -> None:
+    polite, alive = stand.table.containers[STUDENT], []
+
+    def script(request: RunRequest) -> Behaviour:
+        assert isinstance(polite, Behaviour)
+        alive.append([box.name for box in stand.engine.containers.values() if "-app-" in box.name])
+        return polite
+
+    stand.table.containers[STUDENT] = script
+    stand.run()
+    assert stand.roles() == ["driver", "yardstick", "helper"] + ["app", "helper"] * 4
+    assert alive == [[]] * 4
+
+
+def test_every_start_is_made_as_its_plan_says(stand: Stand) -> None:
+    stand.run()
+    normal, padded, climber, stopped = stand.apps()
+    assert {request.image for request in stand.apps()} == {STUDENT}
+    assert {request.network for request in stand.apps()} == {"none"}
+    assert not any(request.trusted or request.command or request.stdin or request.volumes for request in stand.apps())
+    assert [request.default_caps for request in stand.apps()] == [False, False, True, False]
+    assert [request.init for request in stand.apps()] == [True, True, True, False]
+    assert (padded.tmpfs["/tmp"].split(",")[0], padded.fsize_mib) == ("size=128m", 128)
+    folders = [request.model_folder for request in (normal, padded, climber, stopped)]
+    sizes = [path.joinpath("model.onnx").stat().st_size for path in folders if path]
+    assert sizes[0] == sizes[2] == len("fast")
+    assert sizes[1] > 2 * MIB
+    assert sizes[3] == len("slow")
+
+
+def test_services_and_what_measures_them_have_a_core_each(stand: Stand) -> None:
+    stand.run()
+    cores = {role: {r.cpuset for r in stand.engine.started if f"-{role}-" in r.name} for role in set(stand.roles())}
+    assert cores["app"] == cores["yardstick"] == {"1"}
+    assert cores["driver"] == cores["helper"] == {"0"}
+
+
+def test_ours_are_trusted_and_nobody(stand: Stand) -> None:
+    stand.run()
+    ours = [request for request in stand.engine.started if "-app-" not in request.name]
+    assert all(request.trusted for request in ours)
+    assert {request.user for request in ours if request.image == DRIVER} == {"65534:65534"}
+    assert ours[0].command == driver_command("main")
+
+
+def test_loads_are_counted_by_opens_before_during_and_after(stand: Stand) -> None:
+    stand.table.opens = (1, 2, 3)
+    loads = stand.run().sections["normal"]["model_loads"]
+    assert (loads["method"], loads["start"], loads["warm"], loads["measured"]) == ("inotify", 1, 2, 3)
+    assert loads["cpu_method"] == "table"
+    assert loads["workers"] == 1
+
+
+def test_without_file_events_the_model_is_swapped(stand: Stand) -> None:
+    stand.table.opens = None
+    asked = iter(range(100))
+    answer = {"status": 200, "problem": None}
+    stand.table.driver["ask"] = lambda command: [answer | {"json": next(asked)} for _ in command["requests"]]
+    stand.starts = {"normal": StartSpec(probes=("model_loads",))}
+    loads = stand.run().sections["normal"]["model_loads"]
+    assert (loads["method"], loads["measured"], loads["changed"]) == ("swap", None, 24)
+    assert (stand.folder / "work" / "models" / "normal" / "model.onnx").read_bytes() == b"constant"
+
+
+NOT_READY: dict[str, tuple[Any, Any]] = {
+    "not_listening": (None, []),
+    "wrong_port": (None, [{"address": "00000000", "port": 5000}]),
+    "unhealthy": (503, [{"address": "00000000", "port": 8000}]),
+    "loopback_only": (200, [{"address": "0100007F", "port": 8000}]),
+}
+
+
+@pytest.mark.parametrize("problem", NOT_READY)
+def test_a_service_that_is_not_ready_is_started_once_and_no_more(stand: Stand, problem: str) -> None:
+    status, listeners = NOT_READY[problem]
+    healthy = stand.table.driver["until_ready"]
+    stand.table.driver["until_ready"] = for_student({"status": status, "json": None, "problem": None}, healthy)
+    stand.table.driver["listeners"] = listeners
+    evidence = stand.run()
+    assert evidence.run_class == "NOT_READY"
+    assert list(evidence.sections) == ["submission", "build", "image", "normal"]
+    ready = evidence.sections["normal"]["ready"]
+    assert (ready["ok"], ready["problem"], ready["exit_code"]) == (False, problem, None)
+    assert set(evidence.sections["normal"]) == {"ready"}
+    assert len(stand.apps()) == 1
+    assert stand.left() == NOTHING
+
+
+@pytest.mark.parametrize("refusal", ["refused", "timeout", "gone"])
+def test_a_service_that_no_socket_reaches_is_not_listening(stand: Stand, refusal: str) -> None:
+    healthy = stand.table.driver["until_ready"]
+    stand.table.driver["until_ready"] = for_student(Refusal(refusal), healthy)
+    stand.table.driver["listeners"] = Refusal(refusal)
+    ready = stand.run().sections["normal"]["ready"]
+    assert (ready["problem"], ready["detail"]["problem"]) == ("not_listening", refusal)
+
+
+def test_a_service_of_an_ordinary_user_that_ends_is_not_tried_again(stand: Stand) -> None:
+    stand.table.containers[STUDENT] = Behaviour(exit_code=3, output="Traceback: no model")
+    evidence = stand.run()
+    ready = evidence.sections["normal"]["ready"]
+    assert (evidence.run_class, ready["problem"], ready["exit_code"]) == ("NOT_READY", "exited", 3)
+    assert ready["log"] == "Traceback: no model"
+    assert len(stand.apps()) == 1
+    assert stand.left() == NOTHING
+
+
+def test_a_service_that_ends_while_it_is_waited_for_is_known_to_have_ended(stand: Stand) -> None:
+    stand.table.containers[STUDENT] = Behaviour(exit_code=1, seconds=0.1)
+    healthy = stand.table.driver["until_ready"]
+    stand.table.driver["until_ready"] = for_student({"status": None, "json": None, "problem": "refused"}, healthy)
+    stand.limits = Limits(ready_seconds=5)
+    started = time.monotonic()
+    ready = stand.run().sections["normal"]["ready"]
+    assert (ready["problem"], ready["exit_code"]) == ("exited", 1)
+    assert time.monotonic() - started < 4
+
+
+@pytest.mark.parametrize("user", ["", "0", "root", "root:app", "0:0"])
+def test_an_image_that_drops_root_itself_gets_the_rights_for_it(stand: Stand, user: str) -> None:
+    good, bad = stand.table.containers[STUDENT], Behaviour(exit_code=1)
+
+    def script(request: RunRequest) -> Behaviour:
+        assert isinstance(good, Behaviour)
+        return good if request.cap_add or request.default_caps else bad
+
+    stand.table.builds[DOCKERFILE] = [picture(STUDENT, user=user)]
+    stand.table.containers[STUDENT] = script
+    evidence = stand.run()
+    assert evidence.run_class == "GRADED"
+    profiles = {name: evidence.sections[name]["ready"]["profile"] for name in STARTS}
+    assert profiles == {
+        "normal": "drops_root", "padded": "drops_root", "default_caps": "default_caps", "init_off": "drops_root",
+    }  # fmt: skip
+    caps = [request.cap_add for request in stand.apps()]
+    assert caps == [(), ("SETUID", "SETGID"), ("SETUID", "SETGID"), (), ("SETUID", "SETGID")]
+    assert stand.left() == NOTHING
+
+
+def test_an_image_of_root_that_ends_anyway_is_judged_on_its_first_start(stand: Stand) -> None:
+    stand.table.builds[DOCKERFILE] = [picture(STUDENT, user="")]
+    stand.table.containers[STUDENT] = lambda request: Behaviour(exit_code=5 if request.cap_add else 4)
+    evidence = stand.run()
+    ready = evidence.sections["normal"]["ready"]
+    assert (evidence.run_class, ready["profile"], ready["exit_code"]) == ("NOT_READY", "hardened", 4)
+    assert len(stand.apps()) == 2
+
+
+def test_a_service_killed_for_memory_before_it_is_ready_ran_into_a_limit(stand: Stand) -> None:
+    stand.table.containers[STUDENT] = Behaviour(exit_code=137, oom=True)
+    evidence = stand.run()
+    assert (evidence.run_class, evidence.sections["normal"]["ready"]["oom"]) == ("RUN_LIMIT", True)
+
+
+def test_a_service_killed_for_memory_under_load_ran_into_a_limit(stand: Stand) -> None:
+    stand.starts = {"normal": StartSpec(probes=("processes",))}
+    stand.table.containers[STUDENT] = Behaviour(exit_code=137, oom=True, seconds=0.2)
+
+    def spread(command: dict[str, Any]) -> Any:
+        time.sleep(0.3)
+        return {"sent": 16, "failures": 16}
+
+    stand.table.driver["spread"] = spread
+    evidence = stand.run()
+    assert evidence.run_class == "RUN_LIMIT"
+    assert evidence.sections["normal"]["died"] == {"exit_code": 137, "oom": True}
+
+
+def test_a_service_that_crashes_before_it_is_told_to_stop_is_no_trouble_of_ours(stand: Stand) -> None:
+    stand.starts = {"init_off": STARTS["init_off"]}
+    stand.table.containers[STUDENT] = Behaviour(exit_code=1, seconds=0.1)
+    stopped = stand.run().sections["init_off"]["stop"]
+    assert (stopped["exit_code"], stopped["killed"]) == (1, False)
+
+
+def test_a_service_that_ignores_a_polite_stop_is_seen_to(stand: Stand) -> None:
+    stand.starts = {"init_off": STARTS["init_off"]}
+    stand.table.containers[STUDENT] = Behaviour()
+    stopped = stand.run().sections["init_off"]["stop"]
+    assert (stopped["answered"], stopped["exit_code"], stopped["killed"]) == (True, None, True)
+
+
+@pytest.mark.parametrize(
+    ("problem", "run_class"),
+    [
+        ("failed", "BUILD_FAIL"), ("refused", "BUILD_FAIL"), ("timeout", "BUILD_TIMEOUT"), ("memory", "BUILD_LIMIT"),
+        ("output", "BUILD_LIMIT"), ("disk", "BUILD_LIMIT"),
+    ],
+)  # fmt: skip
+def test_a_failed_build_ends_the_run_with_its_class(stand: Stand, problem: str, run_class: str) -> None:
+    stand.table.builds[DOCKERFILE] = [Built(None, problem, "no", 2, "log")]
+    evidence = stand.run()
+    assert evidence.run_class == run_class
+    assert list(evidence.sections) == ["submission", "build"]
+    result = evidence.sections["build"]["result"]
+    assert (result["ok"], result["line"], result["log"]) == (False, 5, "log")
+    assert stand.apps() == []
+    assert stand.left() == NOTHING
+
+
+TOO_MUCH: dict[str, dict[str, Any]] = {
+    "bytes": {"size": 1100 * MIB},
+    "layers": {"diff_ids": ("sha256:0",) * 101},
+    "volumes": {"volumes": tuple(f"/{n}" for n in range(9))},
+    "ports": {"ports": tuple(f"{n}/tcp" for n in range(33))},
+}
+
+
+@pytest.mark.parametrize("ceiling", TOO_MUCH)
+def test_an_image_past_a_ceiling_is_a_build_past_its_limit(stand: Stand, ceiling: str) -> None:
+    stand.table.builds[DOCKERFILE] = [picture(STUDENT, **TOO_MUCH[ceiling])]
+    evidence = stand.run()
+    assert (evidence.run_class, evidence.sections["build"]["result"]["problem"]) == ("BUILD_LIMIT", "size")
+    assert stand.apps() == []
+    assert stand.left() == NOTHING
+
+
+def test_the_size_of_the_base_is_not_the_student_s(stand: Stand) -> None:
+    stand.table.images[BASE] = picture(BASE, own=0, size=2000 * MIB)
+    stand.table.builds[DOCKERFILE] = [picture(STUDENT, size=2500 * MIB)]
+    assert stand.run().run_class == "GRADED"
+
+
+def test_a_rebuild_compares_the_layers_of_both_builds(stand: Stand) -> None:
+    stand.starts = {}
+    stand.rebuild = "main.py"
+    second = picture("sha256:" + "2" * 64, own=2)
+    touched = DOCKERFILE
+    stand.table.builds[touched] = [picture(STUDENT, own=2), second]
+    result = stand.run().sections["rebuild"]["result"]
+    assert (result["ok"], result["touched"], len(result["before"]), len(result["after"])) == (True, "main.py", 2, 2)
+    assert stand.engine.started == []
+    assert stand.left() == NOTHING
+
+
+def test_a_rebuild_that_fails_leaves_the_rest_standing(stand: Stand) -> None:
+    stand.rebuild = "main.py"
+    stand.table.builds[DOCKERFILE] = [picture(STUDENT), Built(None, "timeout", "", 2, "")]
+    evidence = stand.run()
+    assert evidence.run_class == "GRADED"
+    assert evidence.sections["rebuild"]["result"] == {"ok": False, "problem": "timeout", "touched": "main.py"}
+    assert evidence.sections["init_off"]["stop"]["answered"] is True
+
+
+def test_without_anything_to_build_nothing_runs(stand: Stand) -> None:
+    evidence = stand.run(Plan(lab="05", problem="no_dockerfile", limits=Limits(), seed=7, digest=""))
+    assert evidence.run_class == "BUILD_FAIL"
+    assert evidence.sections["build"]["result"]["problem"] == "no_dockerfile"
+    assert stand.engine.did == []
+
+
+def test_without_an_engine_the_files_are_looked_at_and_no_more(stand: Stand) -> None:
+    evidence = run(stand.plan(), staged(stand.folder), lab(), None)
+    assert (list(evidence.sections), evidence.run_class, evidence.engine) == (["submission"], "GRADED", None)
+
+
+def test_a_yardstick_that_does_not_start_is_our_trouble(stand: Stand) -> None:
+    stand.table.driver["until_ready"] = {"status": None, "json": None, "problem": "refused"}
+    stand.table.containers[YARDSTICK] = Behaviour(output="boom")
+    with pytest.raises(InfraError) as caught:
+        stand.run()
+    assert (caught.value.code, caught.value.facts["log"]) == ("yardstick_down", "boom")
+    assert stand.left() == NOTHING
+
+
+@pytest.mark.parametrize("op", ["hello", "listeners", "ask", "spread", "turns", "collect", "forget"])
+def test_a_driver_that_falls_silent_is_our_trouble_and_leaves_nothing(stand: Stand, op: str) -> None:
+    del stand.table.driver[op]
+    with pytest.raises(InfraError) as caught:
+        stand.run()
+    assert caught.value.code == "driver_silent"
+    assert stand.left() == NOTHING
+
+
+@pytest.mark.parametrize("op", ["listeners", "ask", "spread", "turns", "forget"])
+def test_a_driver_that_says_no_where_it_never_should_is_our_trouble(stand: Stand, op: str) -> None:
+    stand.table.driver[op] = Refusal("gone")
+    with pytest.raises(InfraError):
+        stand.run()
+    assert stand.left() == NOTHING
+
+
+@pytest.mark.parametrize("op", ["until_ready", "ask", "turns", "hold"])
+def test_an_engine_that_goes_away_is_our_trouble_and_the_ledger_remembers(stand: Stand, op: str) -> None:
+    reply = stand.table.driver[op]
+
+    def vanish(command: dict[str, Any]) -> Any:
+        stand.engine.gone = True
+        return reply(command) if callable(reply) else reply
+
+    stand.table.driver[op] = vanish
+    with pytest.raises(InfraError) as caught:
+        stand.run()
+    assert caught.value.code == "engine_gone"
+    stand.engine.gone = False
+    containers, volumes, _, ledger = stand.left()
+    assert containers
+    assert volumes
+    assert ledger == ["run"]
+
+
+def test_an_image_that_vanishes_after_its_build_is_our_trouble(stand: Stand) -> None:
+    stand.table.builds[DOCKERFILE] = [Built(STUDENT, None, "", None, "")]
+    with pytest.raises(InfraError) as caught:
+        stand.run()
+    assert caught.value.code == "image_vanished"
+    assert stand.left() == NOTHING
