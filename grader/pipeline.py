@@ -133,7 +133,9 @@ def regrade(earlier: Run, lab: Lab, site: Site, lang: Lang) -> Graded:
     verdicts = judge(lab, evidence)
     folder.write("verdicts.json", verdicts)
     options = Options(seed=before.seed, lang=lang)
-    report = summarise(lab, staged, evidence, verdicts, **about(Submission(source=staged.source), evidence, site, options))
+    report = summarise(
+        lab, staged, evidence, verdicts, **about(Submission(source=staged.source), evidence, site, options)
+    )
     store(folder, report, evidence, lab, lang)
     return Graded(report, folder)
 

@@ -34,7 +34,9 @@ def plan(lab: Lab, staged: Staged, base: str, seed: int, no_cache: bool = False)
         no_cache=no_cache,
     )
     decoys = dockerfile.kept_decoys(staged, lab.collect.decoys)
-    return _plan(lab, seed, build=build, facts=facts, decoys=decoys, rebuild=touched(staged, kept) if lab.rebuild else None)
+    return _plan(
+        lab, seed, build=build, facts=facts, decoys=decoys, rebuild=touched(staged, kept) if lab.rebuild else None
+    )
 
 
 def touched(staged: Staged, kept: tuple[str, ...]) -> str | None:

@@ -118,7 +118,9 @@ class Store:
         """Every run, newest first, interrupted ones included."""
         folders = self.root.glob("*/*")
         runs = (Run(path) for path in folders if _RUN_ID.fullmatch(path.name) and path.is_dir())
-        return tuple(sorted((run for run in runs if run.lab not in (_ACTIVE, _WORK)), key=lambda run: run.id, reverse=True))
+        return tuple(
+            sorted((run for run in runs if run.lab not in (_ACTIVE, _WORK)), key=lambda run: run.id, reverse=True)
+        )
 
     def find(self, argument: str | None = None) -> Run:
         """The run meant by an id, the beginning of one, a path, or nothing at all (the latest)."""

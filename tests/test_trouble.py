@@ -112,7 +112,9 @@ def test_a_member_of_the_docker_group_needs_no_root(plain_checkout: Path) -> Non
     command = ["setpriv", f"--reuid={PLAIN_USER}", f"--regid={group}", "--clear-groups", python, "-c", call, str(packages),
                "run", "labs/05", "solutions/05-docker", "--format", "json", "--lang", "en"]  # fmt: skip
     environ = {"PATH": os.environ["PATH"], "HOME": str(plain_checkout), "LANG": "C.UTF-8"}
-    done = subprocess.run(command, cwd=plain_checkout, env=environ, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, cwd=plain_checkout, env=environ, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     assert json.loads(done.stdout)["score"] == 20
     evidence = json.loads(next((plain_checkout / "runs" / "05-docker").glob("2*/evidence.json")).read_text())

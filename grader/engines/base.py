@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Protocol
 
+from grader.engines.reaper import Kind
 from grader.records import Limits
 
 
@@ -23,6 +24,7 @@ class BuildRequest:
     tag: str
     limits: Limits
     no_cache: bool = False
+    marker: int = 0  # by which the engine's own containers of this build can be found, when it is left behind
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ class Engine(Protocol):
         """The engine's own clock, in seconds since the epoch: the one that stamps layers."""
         ...
 
-    def remove(self, kind: Literal["container", "volume", "image", "build", "folder"], name: str) -> None:
+    def remove(self, kind: Kind, name: str) -> None:
         """Remove one resource by id or name; what is already gone is a success."""
         ...
 

@@ -30,6 +30,10 @@ KEPT_LOG = MIB
 LINE_LIMIT = 8192
 # What the engine lost, not the student.
 LOST_IMAGE = re.compile(r"^(No such image|unknown parent image ID|No such container)")
+# A ulimit that no build needs carries the build's marker: the classic builder lets nothing else of ours be seen on
+# its containers, and takes no part of it into the layer cache's keys.
+MARKED = "msgqueue"
+MARKERS = 819_200  # the kernel's default for it: a higher one would take a capability
 PIDS_GROUP = "/grader-build"
 PIDS_MAX = 512
 KILLED = 137
@@ -42,6 +46,7 @@ def parameters(request: BuildRequest, parent: str | None) -> dict[str, Any]:
     limits = request.limits
     memory = limits.build_memory_mib * MIB
     ulimits = [("fsize", 512 * MIB), ("nofile", 1024), ("core", 0)]
+    ulimits += [(MARKED, request.marker)] if request.marker else []
     query = {
         "version": "1",
         "dockerfile": request.dockerfile,

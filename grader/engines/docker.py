@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from grader.engines.base import Builder, Host, Images, Runner, RunRequest, State
+from grader.engines.build import MARKED
 from grader.engines.channel import StreamChannel
 from grader.engines.image_store import DockerImages
 from grader.engines.reaper import Kind
@@ -84,6 +85,20 @@ def remove_container(api: APIClient, reference: str) -> None:
         except APIError as error:
             if error.status_code != 409:  # 409: another removal of it is in progress
                 raise
+
+
+def remove_building(api: APIClient, marker: int) -> None:
+    """Remove the containers that the engine's builder left of one build, found by the marker they were given."""
+    from docker.errors import NotFound
+
+    with engine_errors("list containers"):
+        for row in api.containers(all=True):
+            try:
+                limits = api.inspect_container(row["Id"])["HostConfig"].get("Ulimits") or ()
+            except NotFound:
+                continue
+            if any((limit["Name"], limit["Hard"]) == (MARKED, marker) for limit in limits):
+                remove_container(api, row["Id"])
 
 
 class DockerRunner:
@@ -165,6 +180,7 @@ class DockerEngine:
             "container": lambda reference: remove_container(self._api, reference),
             "volume": self.runner.remove_volume,
             "image": self.images.remove,
+            "building": lambda marker: remove_building(self._api, int(marker)),
             "build": self._remove_unnamed,
         }
         removers[kind](name)

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO
 
 from grader.engines import base
 from grader.engines.base import BuildRequest, Built, ImageInfo, Layer, LayerFile, Process, RunRequest, Sandbox, State
+from grader.engines.reaper import Kind
 from grader.engines.table import Behaviour, Picture, Refusal, Script, Table
 from grader.errors import InfraError
 from grader.records import Json
@@ -48,7 +49,7 @@ class FakeEngine:
         if self.gone:
             raise InfraError("engine_gone", doing=doing)
 
-    def remove(self, kind: Literal["container", "volume", "image", "build", "folder"], name: str) -> None:
+    def remove(self, kind: Kind, name: str) -> None:
         self.note(f"remove {kind}", name)
         if kind == "container":
             self.containers = {key: box for key, box in self.containers.items() if name not in (box.id, box.name)}

@@ -83,12 +83,19 @@ class DockerImages:
                     raise
 
     def remove_unnamed(self, image: str) -> None:
-        """Remove an image that no tag names and nothing was built on; any other stays as it is."""
+        """Remove an image of a build, unless a tag names it or something was built on it.
+
+        With it goes what the engine committed on it after the build's last word: a killed grader never heard of that.
+        """
         from docker.errors import APIError, ImageNotFound
 
         with engine_errors("remove an image"):
             try:
-                if not self._api.inspect_image(image).get("RepoTags"):
+                found = self._api.inspect_image(image)
+                rows = self._api.images(all=True)
+                for child in [row for row in rows if row["ParentId"] == found["Id"] and not named(row)]:
+                    self.remove_unnamed(child["Id"])
+                if not found.get("RepoTags"):
                     self._api.remove_image(image)
             except ImageNotFound:
                 return
@@ -131,3 +138,8 @@ def likely(entries: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
 
     ranked = sorted(range(len(entries)), key=lambda index: (-weight(entries[index]), -index))
     return [entries[index] for index in sorted(ranked[:count])]
+
+
+def named(row: dict[str, Any]) -> bool:
+    """Whether a row of the engine's list of images has a tag; it writes `<none>:<none>` where there is none."""
+    return any(tag != "<none>:<none>" for tag in row.get("RepoTags") or ())

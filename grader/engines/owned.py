@@ -9,7 +9,8 @@ from dataclasses import replace
 from types import TracebackType
 
 from grader.engines.base import BuildRequest, Built, Engine, RunRequest, Sandbox
-from grader.engines.reaper import Kind, Ledger
+from grader.engines.build import MARKERS
+from grader.engines.reaper import Kind, Ledger, in_order_of_removal
 from grader.errors import InfraError
 
 
@@ -43,8 +44,14 @@ class Owned:
 
     def build(self, request: BuildRequest) -> Built:
         """Build under `request.tag`, which goes with the run."""
+        marker = 1 + secrets.randbelow(MARKERS - 1)
         self._intend("image", request.tag)
-        return self.engine.builder.build(request, lambda image: self._intend("build", image))
+        self._intend("building", str(marker))
+        built = self.engine.builder.build(replace(request, marker=marker), lambda image: self._intend("build", image))
+        if built.problem is None:  # a build that ended well has removed its containers itself
+            self._ledger.removed("building", str(marker))
+            del self._live[str(marker)]
+        return built
 
     def remove(self, name: str) -> None:
         """Remove one resource now, by the name this run gave it."""
@@ -55,8 +62,9 @@ class Owned:
             del self._live[name]
 
     def close(self) -> None:
-        """Remove everything, newest first; what cannot be removed now is left to the reaper."""
-        for name in reversed(list(self._live)):
+        """Remove everything; what cannot be removed now is left to the reaper."""
+        rows = [(kind, name, identity) for name, (kind, identity) in self._live.items()]
+        for _, name, _ in in_order_of_removal(rows):
             with suppress(InfraError):
                 self.remove(name)
 

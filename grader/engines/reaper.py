@@ -18,7 +18,9 @@ from typing import Literal, Protocol
 from grader.durable import disk_trouble, sync_folder
 from grader.errors import InfraError
 
-Kind = Literal["container", "volume", "image", "build", "folder"]  # build: an intermediate image of one
+# `building` is one build by its marker, `build` an intermediate image of one by its id.
+Kind = Literal["container", "volume", "image", "building", "build", "folder"]
+_ORDER: tuple[Kind, ...] = ("container", "building", "volume", "image", "build", "folder")
 _ROWS = "resources.jsonl"
 _LOCK = "lock"
 
@@ -89,23 +91,26 @@ class Reaper:
 
     def reap(self) -> tuple[str, ...]:
         """The names that were removed. A run whose lock is held is left alone; what fails is tried again next time."""
+        folders = sorted(self._active.iterdir()) if self._active.is_dir() else []
+        locks = {folder: _try_lock(folder) for folder in folders if folder.is_dir() and not folder.is_symlink()}
+        living = [folder for folder, lock in locks.items() if lock is None]
+        # An intermediate image that a living run has met too may be the ground that it is building on.
+        shared = {name for folder in living for kind, name, _ in _outstanding(folder) if kind == "build"}
         removed: list[str] = []
-        for folder in sorted(self._active.iterdir()) if self._active.is_dir() else ():
-            if folder.is_symlink() or not folder.is_dir():
-                continue
-            lock = _try_lock(folder)
-            if lock is None:
-                continue
-            try:
-                removed += self._reap_run(folder)
-            finally:
-                os.close(lock)
+        for folder, lock in locks.items():
+            if lock is not None:
+                try:
+                    removed += self._reap_run(folder, shared)
+                finally:
+                    os.close(lock)
         return tuple(removed)
 
-    def _reap_run(self, folder: Path) -> list[str]:
+    def _reap_run(self, folder: Path, shared: set[str]) -> list[str]:
         done: list[str] = []
         left = False
         for kind, name, identity in _outstanding(folder):
+            if kind == "build" and name in shared:
+                continue
             try:
                 if kind == "folder":
                     self._remove_folder(Path(name))
@@ -127,7 +132,7 @@ class Reaper:
 
 
 def _outstanding(folder: Path) -> list[tuple[Kind, str, str]]:
-    """(kind, name, id or name) of what was intended and not removed, newest first: containers before their volumes."""
+    """(kind, name, id or name) of what was intended and not removed, in the order of removal."""
     found: dict[tuple[Kind, str], str] = {}
     try:
         lines = (folder / _ROWS).read_bytes().split(b"\n")
@@ -143,7 +148,13 @@ def _outstanding(folder: Path) -> list[tuple[Kind, str, str]]:
             found.pop(key, None)
         else:
             found[key] = row.get("id", row["name"])
-    return [(kind, name, identity) for (kind, name), identity in reversed(found.items())]
+    rows = [(kind, name, identity) for (kind, name), identity in found.items()]
+    return in_order_of_removal(rows)
+
+
+def in_order_of_removal(rows: list[tuple[Kind, str, str]]) -> list[tuple[Kind, str, str]]:
+    """Containers before what they stand on (volumes, images), and the newest of a kind first."""
+    return sorted(reversed(rows), key=lambda row: _ORDER.index(row[0]))
 
 
 def _hold(folder: Path) -> int:

@@ -17,7 +17,10 @@ from grader.records import Evidence
 from grader.requirements import UnreadInclude, requirements
 from grader.stats import ratio_interval, slow_tail
 
-FULL, HALF = 1.6, 3.5  # calibrated, in the gaps between example services: docs/adr/0006; the probe gets them from lab.toml
+FULL, HALF = (
+    1.6,
+    3.5,
+)  # calibrated, in the gaps between example services: docs/adr/0006; the probe gets them from lab.toml
 # A slow spell of the machine makes several requests late at once, so small odds are asked for, smaller ones near the median.
 TAILS = ((3.0, 1e-6), (10.0, 1e-4))
 OPENS_PER_LOAD = 2  # one to hash the file, one to load it

@@ -133,7 +133,7 @@ def test_history_is_guessed_where_the_engine_does_not() -> None:
 
 def tar(**files: bytes | tarfile.TarInfo) -> bytes:
     with io.BytesIO() as target:
-        with tarfile.open(fileobj=target, mode="w") as made:
+        with tarfile.open(fileobj=target, mode="w", format=tarfile.GNU_FORMAT) as made:
             for name, content in files.items():
                 member = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
                 if isinstance(content, bytes):
@@ -174,6 +174,13 @@ def test_an_exported_layer_shows_files_and_hard_links_but_no_marks_of_deletion()
     )
     names, files = read_archive(io.BytesIO(archive), 10)
     assert [(file.path, file.size) for file in files[names[0]]] == [("app/a", 3), ("app/hard", 3)]
+
+
+def test_an_exported_name_of_any_bytes_can_be_written_down() -> None:
+    layer = tar(**{"srv/\udcff\udcfe.pkl": b"1"})
+    archive = tar(**{"one/layer.tar": layer, "manifest.json": b'[{"Layers": ["one/layer.tar"]}]'})
+    names, files = read_archive(io.BytesIO(archive), 10)
+    assert [file.path for file in files[names[0]]] == ["srv/\ufffd\ufffd.pkl"]
 
 
 def test_an_export_of_too_many_members_is_given_up() -> None:
@@ -242,5 +249,25 @@ def test_the_portable_ways_see_what_the_direct_ones_see(bench: Bench) -> None:
         direct, expected = bench.engine.host.layer_files(built.image or "", layers)
         assert (way, direct) == ("export", "overlay")
         assert sorted(map(repr, files)) == sorted(map(repr, expected))
+    finally:
+        portable.close()
+
+
+@on("kernel")
+def test_names_of_any_bytes_can_be_written_down(bench: Bench) -> None:
+    """A service may name its processes and files in bytes that are no text: the evidence must still be stored."""
+    built = bench.build("RUN touch \"$(printf '/srv/\\377\\376.pkl')\"\n")
+    layers = bench.engine.images.layers(built.image or "", bench.base.id)
+    portable = connect(direct=False)
+    name = "import ctypes, time; ctypes.CDLL(None).prctl(15, b'\\xff\\x0bUid:\\t7', 0, 0, 0); time.sleep(60)"
+    try:
+        sandbox = bench.start(("python", "-c", name), user="12345", init=False)
+        time.sleep(0.5)
+        for engine in (bench.engine, portable):
+            (process,) = engine.host.processes(sandbox)[1]
+            assert process.uids == (12345,) * 3
+            process.name.encode()
+        (file,) = bench.engine.host.layer_files(built.image or "", layers)[1]
+        assert file.path == "srv/\ufffd\ufffd.pkl"
     finally:
         portable.close()
