@@ -9,13 +9,14 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 SUFFIXES = {".py", ".json", ".toml", ".j2", ".css"}
 MEASURING = (
-    "archives", "dockerfile", "driver", "engines", "images", "probes", "planning.py", "records.py", "running.py", "staging.py",
+    "archives", "dockerfile", "driver", "engines", "images", "probes",
+    "planning.py", "records.py", "running.py", "staging.py",
 )  # fmt: skip
 
 
 @cache
 def code_digest(parts: tuple[str, ...] = ("",)) -> str:
-    """A digest of the package's own files, or of the named parts of it (`MEASURING`: what decides what a run measures)."""
+    """A digest of the package's own files, or of the named parts of it (`MEASURING`: what a run measures with)."""
     total = hashlib.sha256()
     for part in parts:
         root = PACKAGE / part

@@ -51,9 +51,15 @@ def touched(staged: Staged, kept: tuple[str, ...]) -> str | None:
 
 
 def _plan(
-    lab: Lab, seed: int, *, problem: str | None = None, build: Build | None = None, facts: DockerfileFacts | None = None,
-    decoys: tuple[str, ...] = (), rebuild: str | None = None,
-) -> Plan:  # fmt: skip
+    lab: Lab,
+    seed: int,
+    *,
+    problem: str | None = None,
+    build: Build | None = None,
+    facts: DockerfileFacts | None = None,
+    decoys: tuple[str, ...] = (),
+    rebuild: str | None = None,
+) -> Plan:
     made = Plan(
         lab=lab.id,
         problem=problem,

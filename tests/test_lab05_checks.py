@@ -270,8 +270,8 @@ def test_a_cause_that_costs_points_has_no_fault_that_reaches_it() -> None:
 
 PARTS: list[tuple[str, str, str, float, Change]] = [
     ("latency", "partial", "slow_half", 0.5, timed(turns(2.0))),
-    ("latency", "passed", "border", 1.0, timed(wavering(1.5, 1.7))),
-    ("latency", "partial", "border_half", 0.5, timed(wavering(3.3, 3.7))),
+    ("latency", "passed", "border", 1.0, timed(wavering(1.6, 1.8))),
+    ("latency", "partial", "border_half", 0.5, timed(wavering(3.8, 4.2))),
     ("load.once", "passed", "lazy", 1.0, put("padded", "model_loads", value=loads(start=0, warm=2))),
     ("nonroot", "passed", "silent_with_default_caps", 1.0, put("default_caps", value={"ready": {"ok": False}})),
 ]

@@ -58,9 +58,13 @@ def left(before: dict[str, set[str]], after: dict[str, set[str]]) -> dict[str, l
 
 def left_for_good(api: APIClient, before: dict[str, set[str]]) -> dict[str, list[str]]:
     """What is there that was not there before, and stays."""
+    found = left(before, snapshot(api))
     deadline = time.monotonic() + SETTLE_SECONDS
-    while (found := left(before, snapshot(api))) and time.monotonic() < deadline:
+    while found and time.monotonic() < deadline:
         time.sleep(0.5)
+        after = left(before, snapshot(api))
+        found = {kind: [name for name in names if name in after.get(kind, ())] for kind, names in found.items()}
+        found = {kind: names for kind, names in found.items() if names}
     return found
 
 
