@@ -154,7 +154,8 @@ def _outstanding(folder: Path) -> list[tuple[Kind, str, str]]:
 
 def in_order_of_removal(rows: list[tuple[Kind, str, str]]) -> list[tuple[Kind, str, str]]:
     """Containers before what they stand on (volumes, images), and the newest of a kind first."""
-    return sorted(rows[::-1], key=lambda row: _ORDER.index(row[0]))
+    newest_first = list(reversed(rows))
+    return sorted(newest_first, key=lambda row: _ORDER.index(row[0]))
 
 
 def _hold(folder: Path) -> int:
