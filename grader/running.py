@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,21 +106,25 @@ class Running:
 
     def all(self) -> None:
         """Build, look at the image, start it as often as planned, build once more."""
-        with ThreadPoolExecutor(1) as aside:
-            # The yardstick starts while the submission builds: neither is being measured yet.
-            yardstick = aside.submit(self._rig) if self.plan.starts else None
-            image = self._build()
-            rig, helper = yardstick.result() if yardstick is not None else (None, "")
-        if image is not None:
-            with self.notes.span("image"):
-                kit = self.shop.kit
-                self.notes.sections["image"] = image_section(self.engine, image, kit.base, kit.yardstick)
+        with ExitStack() as at_the_end:
+            with ThreadPoolExecutor(1) as aside:
+                # The yardstick starts while the submission builds: neither is being measured yet.
+                yardstick = aside.submit(self._rig) if self.plan.starts else None
+                image = self._build()
+                rig, helper = yardstick.result() if yardstick is not None else (None, "")
             if rig is not None:
-                self._starts(rig, helper, image)
-            if self.plan.rebuild is not None:
-                self._rebuild(image, self.plan.rebuild)
+                at_the_end.callback(rig.close)
+            if image is not None:
+                self._look_and_start(image, rig, helper)
+
+    def _look_and_start(self, image: ImageInfo, rig: Rig | None, helper: str) -> None:
+        with self.notes.span("image"):
+            kit = self.shop.kit
+            self.notes.sections["image"] = image_section(self.engine, image, kit.base, kit.yardstick)
         if rig is not None:
-            rig.close()
+            self._starts(rig, helper, image)
+        if self.plan.rebuild is not None:
+            self._rebuild(image, self.plan.rebuild)
 
     def _rig(self) -> tuple[Rig, str]:
         rig = Rig(self.shop.owned, self.shop.kit, self.lab.service, self.plan.limits)
@@ -150,7 +154,9 @@ class Running:
     def _engine_build(self, role: str, touched: str | None) -> Built:
         tag = f"{self.shop.owned.name(role)}:run"
         context = write_context(self.build, self.staged, self.shop.work / f"{role}.tar", touched)
-        request = BuildRequest(context, DOCKERFILE, tag, self.plan.limits, self.build.no_cache)
+        # The second build shows what the layer cache keeps: even an exam may use what its own first build left.
+        fresh = self.build.no_cache and touched is None
+        request = BuildRequest(context, DOCKERFILE, tag, self.plan.limits, fresh)
         built = self.shop.owned.build(request)
         context.unlink()
         if not self.build.no_cache:
