@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grader.engines.base import Built, RunRequest
+from grader.engines.base import BuildRequest, Built, RunRequest
 from grader.engines.table import Behaviour, Refusal
 from grader.errors import InfraError
 from grader.probes.rig import driver_command
@@ -291,6 +292,24 @@ def test_a_rebuild_that_fails_leaves_the_rest_standing(stand: Stand) -> None:
     assert evidence.run_class == "GRADED"
     assert evidence.sections["rebuild"]["result"] == {"ok": False, "problem": "timeout", "touched": "main.py"}
     assert evidence.sections["init_off"]["stop"]["answered"] is True
+
+
+def test_an_exam_still_shows_what_the_layer_cache_would_keep(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the first build's own layers, every exam would fail the item that looks at them."""
+    stand.starts, stand.rebuild = {}, "main.py"
+    stand.table.builds[DOCKERFILE] = [picture(STUDENT), picture("sha256:" + "2" * 64)]
+    asked: list[bool] = []
+    build = stand.engine.builder.build
+
+    def noted(request: BuildRequest, on_image: Callable[[str], None]) -> Built:
+        asked.append(request.no_cache)
+        return build(request, on_image)
+
+    monkeypatch.setattr(stand.engine.builder, "build", noted)
+    plan = stand.plan()
+    assert plan.build is not None
+    stand.run(plan.model_copy(update={"build": plan.build.model_copy(update={"no_cache": True})}))
+    assert asked == [True, False]
 
 
 def test_without_anything_to_build_nothing_runs(stand: Stand) -> None:
