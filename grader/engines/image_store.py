@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from grader.engines.base import ImageInfo, Layer
 from grader.engines.trouble import engine_errors
+from grader.errors import InfraError
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -61,8 +62,9 @@ class DockerImages:
 
     def load(self, archive: BinaryIO) -> None:
         with engine_errors("load an image"):
-            for _ in self._api.load_image(archive):
-                pass
+            for event in self._api.load_image(archive):
+                if "error" in event:  # the engine's answer is 200 all the same
+                    raise InfraError("engine_refused", doing="load an image", answer=str(event["error"])[:500])
 
     def tag(self, image: str, reference: str) -> None:
         repository, _, tag = reference.rpartition(":")
