@@ -76,6 +76,7 @@ class State:
     running: bool
     exit_code: int | None = None
     oom: bool = False
+    error: str = ""  # why the engine could not start the image's command
 
 
 @dataclass(frozen=True)

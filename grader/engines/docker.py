@@ -38,7 +38,8 @@ class DockerSandbox:
         with engine_errors("inspect a container"):
             found = self._api.inspect_container(self.id)["State"]
         exit_code = None if found["Running"] else int(found["ExitCode"])
-        return State(running=bool(found["Running"]), exit_code=exit_code, oom=bool(found["OOMKilled"]))
+        error = str(found.get("Error") or "")[:500]
+        return State(running=bool(found["Running"]), exit_code=exit_code, oom=bool(found["OOMKilled"]), error=error)
 
     def wait(self, seconds: float) -> State:
         """The state once it has ended, or still running after `seconds`."""

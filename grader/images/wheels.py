@@ -24,6 +24,11 @@ def read_pins(text: str) -> dict[str, str]:
     return {canonical(name): version for name, version in pairs}
 
 
+def course_packages() -> tuple[str, ...]:
+    """Names of the packages that a student's build may install."""
+    return tuple(sorted(read_pins((BASE_FOLDER / "wheels.txt").read_text())))
+
+
 def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from grader.engines.base import Built
+from grader.images.wheels import course_packages
 from grader.records import Build, DockerfileFacts, Json
 
 LOG_TAIL = 8192
@@ -58,7 +59,10 @@ def explain(built: Built) -> tuple[str | None, dict[str, Json]]:
     _, _, said = built.log[-LOG_TAIL:].rpartition("\nStep ")
     for problem, pattern in SAID_BY_COMMAND:
         if match := pattern.search(said):
-            return problem, named(match)
+            facts = named(match)
+            if facts.get("available") == "none":
+                return "package_unknown", facts | {"packages": ", ".join(course_packages())}
+            return problem, facts
     return "run_failed", {"message": built.message[:400]}
 
 

@@ -121,6 +121,6 @@ def outcome(
         "exit_code": state.exit_code,
         "oom": state.oom,
         "profile": profile,
-        "log": sandbox.log(LOG_TAIL),
+        "log": sandbox.log(LOG_TAIL) or state.error,
         "detail": {"status": answer.get("status"), "problem": answer.get("problem")},
     }

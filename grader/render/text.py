@@ -155,7 +155,11 @@ class _View:
             self._title("blocked")
             self.put((", ".join(item.id for item in groups.blocked), ""), indent=2)
         self._section("ours", groups.ours)
-        self._section("skipped", groups.skipped)
+        self._section("skipped", [item for item in groups.skipped if item.cause != "need_skipped"])
+        waiting = [item.id for item in groups.skipped if item.cause == "need_skipped"]
+        if waiting:
+            self._title("waiting")
+            self.put((", ".join(waiting), ""), indent=2)
         self._section("remarks", groups.remarks)
 
     def _title(self, name: str) -> None:

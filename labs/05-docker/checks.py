@@ -44,7 +44,7 @@ def build(evidence: Evidence) -> None:
     """The image builds without network from the course base."""
     result = evidence["build"]["result"]
     if not result["ok"]:
-        unknown = dict.fromkeys(("path", "package", "available", "command", "user"), "?")
+        unknown = dict.fromkeys(("path", "package", "available", "packages", "command", "user"), "?")
         where = {"line": result.get("line") or "?", "instruction": result.get("instruction") or "?"}
         raise Fail(result["problem"], **{**unknown, **where, **(result.get("facts") or {})})
 
