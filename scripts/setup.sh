@@ -57,6 +57,17 @@ install_project() {
     printf '%s\n' "$wanted" > "$mark"
 }
 
+install_ps() {
+    # The engine lists a container's processes with the machine's own `ps`.
+    command -v ps > /dev/null && return
+    root_on_debian && install procps && return
+    say "ps is not here; where processes cannot be read directly, nobody sees who runs (sudo apt-get install procps)"
+}
+
+install_test_tools() { # `mount` is missing on the smallest systems; the tests fill a small disk with it
+    command -v mount > /dev/null || { root_on_debian && install mount; } || say "mount is not here; the tests need it"
+}
+
 install_bootstrap() {
     command -v mmdebstrap > /dev/null && return
     root_on_debian && install mmdebstrap && return
@@ -81,4 +92,6 @@ mkdir -p .cache
 make_venv
 install_project
 ensure_engine
+install_ps
 install_bootstrap
+[ -z "$extra" ] || install_test_tools

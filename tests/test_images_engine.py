@@ -120,7 +120,7 @@ def build(engine: Engine, base: ImageInfo, dockerfile: str, folder: Path) -> Bui
     with context.open("wb") as file:
         archive.write_tree(file, {"Dockerfile": text, "wheels.txt": images.recipe.BASE_FOLDER / "wheels.txt"})
     request = BuildRequest(context, "Dockerfile", tag, Limits(build_seconds=300))
-    built = engine.builder.build(request, lambda image: None)
+    built = engine.builder.build(request, lambda image, made: None)
     engine.images.remove(tag)
     for stage in built.heads:
         engine.images.remove(stage)

@@ -179,3 +179,25 @@ def test_a_run_that_begins_while_the_reaper_sweeps_keeps_its_ledger(
         ledger.intend("container", "a")
         assert Reaper(active, Hands(), work).reap() == ()
         assert ledger.folder.is_dir()
+
+
+def test_containers_go_before_what_they_stand_on(active: Path, work: Path) -> None:
+    """An engine keeps an image that a container uses: the image first would leave both."""
+    with Ledger(active, RUN) as ledger:
+        for kind in ("volume", "image", "building", "container", "build"):
+            ledger.intend(kind, f"a {kind}")
+    hands = Hands()
+    Reaper(active, hands, work).reap()
+    assert [kind for kind, _ in hands.removed] == ["container", "building", "volume", "image", "build"]
+
+
+@pytest.mark.parametrize("kind", ["build", "met"])
+def test_a_layer_that_a_living_run_builds_on_is_not_taken_away(active: Path, work: Path, kind: Kind) -> None:
+    with Ledger(active, RUN) as dead:
+        dead.intend("build", "0123456789ab")
+        dead.intend("build", "ba9876543210")
+    with Ledger(active, RUN.replace("2026", "2027")) as living:
+        living.intend(kind, "0123456789ab")
+        hands = Hands()
+        Reaper(active, hands, work).reap()
+    assert hands.removed == [("build", "ba9876543210")]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grader.engines.base import BuildRequest, Built, RunRequest
+from grader.engines.base import BuildRequest, Built, OnImage, RunRequest
 from grader.engines.table import Behaviour, Refusal
 from grader.errors import InfraError
 from grader.probes.rig import driver_command
@@ -301,7 +300,7 @@ def test_an_exam_still_shows_what_the_layer_cache_would_keep(stand: Stand, monke
     asked: list[bool] = []
     build = stand.engine.builder.build
 
-    def noted(request: BuildRequest, on_image: Callable[[str], None]) -> Built:
+    def noted(request: BuildRequest, on_image: OnImage) -> Built:
         asked.append(request.no_cache)
         return build(request, on_image)
 

@@ -143,9 +143,15 @@ class Sandbox(Protocol):
     def remove(self) -> None: ...
 
 
+OnImage = Callable[[str, bool], None]
+
+
 class Builder(Protocol):
-    def build(self, request: BuildRequest, on_image: Callable[[str], None]) -> Built:
-        """Build; `on_image` hears the id of each intermediate image as soon as the engine names it."""
+    def build(self, request: BuildRequest, on_image: OnImage) -> Built:
+        """Build; `on_image` hears each intermediate image as soon as the engine names it.
+
+        It gets the id and whether this build made the image: one from the layer cache may be anybody's.
+        """
         ...
 
 

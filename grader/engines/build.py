@@ -13,12 +13,12 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grader.engines.base import BuildRequest, Built
+from grader.engines.base import BuildRequest, Built, OnImage
 from grader.errors import InfraError
 from grader.records import Limits
 
@@ -38,6 +38,7 @@ PIDS_GROUP = "/grader-build"
 PIDS_MAX = 512
 KILLED = 137
 STEP = re.compile(r"^Step (\d+)/\d+ : (\w+)")
+USING_CACHE = "---> Using cache"
 IMAGE = re.compile(r"^ ---> ([0-9a-f]{12})\s*$")
 
 
@@ -114,9 +115,10 @@ class Watchdog(threading.Thread):
 class Transcript:
     """What the build printed (its end), the step it reached, the images it made, how it ended."""
 
-    def __init__(self, on_image: Callable[[str], None]) -> None:
+    def __init__(self, on_image: OnImage) -> None:
         self._on_image = on_image
         self._stages: list[list[str]] = []
+        self._from_cache = False
         self._lines: list[str] = []
         self._kept = 0
         self.total = 0
@@ -142,9 +144,12 @@ class Transcript:
             self.step = int(step[1])
             if step[2].upper() == "FROM":
                 self._stages.append([])
+            self._from_cache = False
+        elif text.strip() == USING_CACHE:
+            self._from_cache = True
         elif (image := IMAGE.match(text)) and self._stages:
             if self._stages[-1]:  # the first is the stage's base
-                self._on_image(image[1])
+                self._on_image(image[1], not self._from_cache)
             self._stages[-1].append(image[1])
 
     @property
@@ -168,7 +173,7 @@ class DockerBuilder:
         self._data_root = str(info.get("DockerRootDir") or "/")
         self._parent = pids_group(info)
 
-    def build(self, request: BuildRequest, on_image: Callable[[str], None]) -> Built:
+    def build(self, request: BuildRequest, on_image: OnImage) -> Built:
         """Build the context; a build that fails or is stopped is a value, an engine that fails an error."""
         with request.context.open("rb") as context:
             response = self._post(request, context)

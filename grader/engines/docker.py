@@ -183,6 +183,7 @@ class DockerEngine:
             "image": self.images.remove,
             "building": lambda marker: remove_building(self._api, int(marker)),
             "build": self._remove_unnamed,
+            "met": lambda image: None,  # somebody else's
         }
         removers[kind](name)
 

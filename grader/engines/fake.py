@@ -9,7 +9,7 @@ import itertools
 import json
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -70,7 +70,7 @@ class FakeBuilder:
     def __init__(self, engine: FakeEngine) -> None:
         self._engine = engine
 
-    def build(self, request: BuildRequest, on_image: Callable[[str], None]) -> Built:
+    def build(self, request: BuildRequest, on_image: base.OnImage) -> Built:
         self._engine.note("build", request.tag)
         with tarfile.open(request.context) as context:
             content = context.extractfile(request.dockerfile)
@@ -80,7 +80,7 @@ class FakeBuilder:
         if isinstance(result, Built):
             return result
         for head in result.heads:
-            on_image(head)
+            on_image(head, True)
         self._engine.table.images |= {result.info.id: result, request.tag: result}
         return Built(result.info.id, None, "", None, "Successfully built\n", result.heads)
 

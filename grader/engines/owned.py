@@ -47,7 +47,7 @@ class Owned:
         marker = 1 + secrets.randbelow(MARKERS - 1)
         self._intend("image", request.tag)
         self._intend("building", str(marker))
-        built = self.engine.builder.build(replace(request, marker=marker), lambda image: self._intend("build", image))
+        built = self.engine.builder.build(replace(request, marker=marker), self._met)
         if built.problem is None:  # a build that ended well has removed its containers itself
             self._ledger.removed("building", str(marker))
             del self._live[str(marker)]
@@ -75,6 +75,10 @@ class Owned:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _met(self, image: str, made: bool) -> None:
+        """Own an image that our build made; note one from the cache, so that no reaper takes it from under us."""
+        self._intend("build" if made else "met", image)
 
     def _intend(self, kind: Kind, name: str) -> None:
         if name not in self._live:

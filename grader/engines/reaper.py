@@ -18,9 +18,9 @@ from typing import Literal, Protocol
 from grader.durable import disk_trouble, sync_folder
 from grader.errors import InfraError
 
-# `building` is one build by its marker, `build` an intermediate image of one by its id.
-Kind = Literal["container", "volume", "image", "building", "build", "folder"]
-_ORDER: tuple[Kind, ...] = ("container", "building", "volume", "image", "build", "folder")
+# `building` is one build by its marker, `build` an image that it made on the way, `met` one that it found in the cache.
+Kind = Literal["container", "volume", "image", "building", "build", "met", "folder"]
+_ORDER: tuple[Kind, ...] = ("container", "building", "volume", "image", "build", "met", "folder")
 _ROWS = "resources.jsonl"
 _LOCK = "lock"
 
@@ -95,7 +95,7 @@ class Reaper:
         locks = {folder: _try_lock(folder) for folder in folders if folder.is_dir() and not folder.is_symlink()}
         living = [folder for folder, lock in locks.items() if lock is None]
         # An intermediate image that a living run has met too may be the ground that it is building on.
-        shared = {name for folder in living for kind, name, _ in _outstanding(folder) if kind == "build"}
+        shared = {name for folder in living for kind, name, _ in _outstanding(folder) if kind in ("build", "met")}
         removed: list[str] = []
         for folder, lock in locks.items():
             if lock is not None:

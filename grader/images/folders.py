@@ -87,7 +87,7 @@ def build_on(engine: Engine, base: str, tag: str, dockerfile: str, files: dict[s
         context = Path(folder) / "context.tar"
         with context.open("wb") as file:
             write_tree(file, files | {"Dockerfile": text})
-        built = engine.builder.build(BuildRequest(context, "Dockerfile", tag, TRUSTED), lambda image: None)
+        built = engine.builder.build(BuildRequest(context, "Dockerfile", tag, TRUSTED), lambda image, made: None)
     info = engine.images.find(built.image) if built.image else None
     if info is None:
         raise InfraError("image_build_failed", image=tag, detail=(built.message or built.log)[-600:].strip())

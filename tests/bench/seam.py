@@ -203,7 +203,7 @@ class Replay:
     def _call(self, number: int, call: Call) -> None:
         arguments = [self._renamed(value) for value in call.arguments]
         if call.method == "build":
-            arguments[1] = lambda image: None
+            arguments[1] = lambda image, made: None
         elif call.method == "receive":
             arguments[0] += time.monotonic()
         elif call.method == "create_volume":

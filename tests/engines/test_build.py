@@ -20,9 +20,10 @@ from grader.records import Limits
 REQUEST = BuildRequest(Path("c.tar"), "Dockerfile", "t:1", Limits(build_memory_mib=64))
 
 
-def transcript(*texts: str, heard: list[str] | None = None, **last: Any) -> Transcript:
+def transcript(*texts: str, heard: list[tuple[str, bool]] | None = None, **last: Any) -> Transcript:
     """What is known after a build that printed these lines and ended so."""
-    made = Transcript((heard if heard is not None else []).append)
+    images = heard if heard is not None else []
+    made = Transcript(lambda image, own: images.append((image, own)))
     for text in texts:
         made.take({"stream": text})
     if last:
@@ -65,7 +66,7 @@ def test_a_line_without_end_neither_fills_the_memory_nor_breaks_the_build() -> N
 
 
 def test_the_step_and_the_images_of_every_stage_are_followed() -> None:
-    heard: list[str] = []
+    heard: list[tuple[str, bool]] = []
     made = transcript(
         "Step 1/4 : FROM sha256:1 AS one\n", " ---> 111111111111\n",
         "Step 2/4 : RUN a\n", " ---> Running in abcabcabcabc\n", " ---> 222222222222\n",
@@ -75,7 +76,7 @@ def test_the_step_and_the_images_of_every_stage_are_followed() -> None:
     )  # fmt: skip
     assert made.step == 4
     assert made.heads == ("222222222222", "333333333333")
-    assert heard == ["222222222222", "333333333333"]
+    assert heard == [("222222222222", True), ("333333333333", False)]
 
 
 def test_a_stage_that_made_no_image_keeps_none() -> None:
