@@ -99,6 +99,7 @@ def kill(api: APIClient, repetition: int, cold: bool, course: float) -> Row:
     return {
         "instant": round(instant, 2), "exit_code": code, "orphans": orphans, "left": left_for_good(api, before),
         "torn": torn(), "score": report["score"], "right": is_right(report),
+        "lost": [[item["id"], item["cause"], item["facts"]] for item in report["items"] if item["outcome"] != "passed"],
     }  # fmt: skip
 
 
