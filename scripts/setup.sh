@@ -74,6 +74,12 @@ install_bootstrap() {
     say "mmdebstrap is not here; only making the course base needs it (sudo apt-get install mmdebstrap)"
 }
 
+install_browser() {
+    command -v chromium > /dev/null && return
+    root_on_debian && install chromium && return
+    say "chromium is not here; only the tests of the report's page need it. Type: sudo apt-get install chromium"
+}
+
 ensure_engine() {
     scripts/engine.sh answers && return
     if ! command -v dockerd > /dev/null && root_on_debian; then
@@ -94,4 +100,5 @@ install_project
 ensure_engine
 install_ps
 install_bootstrap
-[ -z "$extra" ] || install_test_tools
+[ "$extra" != "[dev]" ] || install_test_tools
+[ "$extra" != "[dev]" ] || install_browser

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
@@ -77,3 +78,23 @@ def test_numbers_read_as_in_the_reader_s_language() -> None:
     assert words.fill("{x}", {"x": 0.0001}, "en") == "0.0001"
     assert words.fill("{x}", {"x": 2500000.0}, "en") == "2500000"
     assert words.fill("{x}", {"x": ["a", 2, None]}, "en") == "a, 2, -"
+
+
+def test_a_fact_of_a_fixed_set_is_said_in_words_and_any_other_as_it_is() -> None:
+    assert words.fill("{moment}", {"moment": "before_stop"}, "fr") == "juste avant son arrêt"
+    assert words.fill("{moment} {process}", {"moment": "elsewhere", "process": "ready"}, "fr") == "elsewhere ready"
+    assert words.fill("{problem}", {"problem": 3}, "en") == "3"
+
+
+def test_what_is_measured_has_words_for_every_fact_of_a_fixed_set() -> None:
+    """The words that the grader itself writes into facts, read off the lines that write them."""
+    moments = re.compile(r'note_processes\("(\w+)"\)')
+    problems = re.compile(r'(?:ExchangeError|failed)\("(\w+)"\)')
+    sources = [path.read_text(encoding="utf-8") for path in sorted(GRADER.rglob("*.py"))]
+    for kind, pattern, least in (("moment", moments, 3), ("problem", problems, 4)):
+        found = {word for source in sources for word in pattern.findall(source)}
+        assert len(found) >= least
+        assert {word for word in found if not words.known(f"fact_{kind}_{word}")} == set()
+    labs = [tomllib.loads(path.read_text(encoding="utf-8")) for path in GRADER.parent.glob("labs/*/lab.toml")]
+    starts = {name for lab in labs for name in lab.get("start", {})}
+    assert {name for name in starts if not words.known(f"fact_section_{name}")} == set()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from grader.records import Evidence, Lab, Report
     from grader.store import Run
 
-FORMATS = ("text", "json", "html")
+FORMATS = ("text", "json", "junit", "html", "markdown")
 
 format_option = click.option(
     "--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="How the report is shown."

@@ -127,7 +127,7 @@ def shown(path: Path) -> str:
 
 
 def emit(text: str) -> None:
-    """A whole document on standard output, in UTF-8 whatever the terminal's encoding: JSON and HTML promise it."""
+    """A whole document on standard output, in UTF-8 whatever the terminal's encoding: JSON, XML and HTML promise it."""
     click.echo(text.encode(), nl=False)
 
 

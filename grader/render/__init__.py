@@ -51,4 +51,16 @@ def _html(report: Report, reader: Reader) -> str:
     return render_html(report, reader.evidence, reader.lab, reader.lang)
 
 
-FORMATS: dict[str, View] = {"text": _text, "json": _json, "html": _html}
+def _junit(report: Report, reader: Reader) -> str:
+    from grader.render.junit import render_junit
+
+    return render_junit(report, reader.lab, reader.lang)
+
+
+def _markdown(report: Report, reader: Reader) -> str:
+    from grader.render.markdown import render_markdown
+
+    return render_markdown(report, reader.lab, reader.lang, verbose=reader.verbose)
+
+
+FORMATS: dict[str, View] = {"text": _text, "json": _json, "junit": _junit, "html": _html, "markdown": _markdown}

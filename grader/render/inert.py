@@ -50,6 +50,11 @@ def inert(text: str, *, lines: bool = False, tail: bool = False, limit: int = ST
     return _cut(pieces, tail, limit, len(text))
 
 
+def one_line(text: str, limit: int = STRING_LIMIT) -> str:
+    """Inert text with each stretch of white space as one blank, for a place where a new line would mean something."""
+    return " ".join(re.split(r"[ \n\t]+", inert(text, lines=True, limit=limit).strip(" \n\t")))
+
+
 def inert_json(value: Json, depth: int = 0) -> Json:
     """Plain data with every string inert, keys included, and every number one that any JSON reader takes."""
     if depth > _DEEPEST:

@@ -38,7 +38,7 @@ def fill(sentence: str, facts: Mapping[str, object], lang: Lang) -> str:
 
     def shown(match: re.Match[str]) -> str:
         name = match.group(1)
-        return _plain(facts[name], lang) if name in facts else match.group(0)
+        return _worded(name, facts[name], lang) if name in facts else match.group(0)
 
     return _PLACEHOLDER.sub(shown, sentence)
 
@@ -55,6 +55,12 @@ def _catalogue() -> dict[str, dict[str, str]]:
         if area.name.endswith(".toml"):
             merged.update(tomllib.loads(area.read_text(encoding="utf-8")))
     return merged
+
+
+def _worded(name: str, value: object, lang: Lang) -> str:
+    """A fact in the reader's language where it is one of the words in `facts.toml`, else as it is."""
+    words = _catalogue().get(f"fact_{name}_{value}") if isinstance(value, str) else None
+    return words[lang] if words else _plain(value, lang)
 
 
 def _plain(value: object, lang: Lang) -> str:

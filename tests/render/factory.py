@@ -35,10 +35,25 @@ HOSTILE = (
     "{{ 7*7 }} {% raw %} ${x} {facts}",
     "line\u2028sep\u2029para \ufffe \U000e0041",
     "' onmouseover='alert(1)",
+    "\x1b[2J\x1b]0;title\x07",
+    "</pre></code></svg><b>bold</b><img src=x onerror=document.title=1>",
+    "````````",
+    "one ` and `` two ``` <b>",
+    '=HYPERLINK("http://evil.example")',
+    "http://evil.example www.evil.example evil.example @everyone #1 a@b.example mailto:a@b.example",
+    "[x](javascript:alert(1)) ![y](http://evil.example/p.png) <http://evil.example> [z]: http://evil.example",
+    "a\n\n# head\n- list\n1. one\n> quote\n```\nfence\n| a | b |\n| - | - |\n    code\n<div>\n***\n---",
+    "| \\| \\\\| `|` `\\|` ~~struck~~ *em* _em_ $x$ \\",
+    "1) one",
+    "+ plus",
+    "]]> &amp; &#x1b; &lt; <![CDATA[ <!DOCTYPE x [<!ENTITY e 'x'>]> &e; <?xml?> -->",
     "x" * 9000,
     "\u202e" * 9000,
 )
 
+CODED = Text(
+    en="`.dockerignore` keeps junk out and the app in", fr="`.dockerignore` écarte le superflu et garde l'application"
+)
 _ITEMS: tuple[tuple[str, float, str, str], ...] = (
     ("build", 2, "Builds without a network", "Se construit sans réseau"),
     ("serve", 2, "Serves right answers from a locked box", "Répond juste depuis une boîte verrouillée"),

@@ -206,6 +206,15 @@ def test_too_much_evidence_gives_way_to_the_report() -> None:
     assert len(source.encode()) <= REPORT_LIMIT
 
 
+def test_a_title_may_hold_code() -> None:
+    titled = LAB.model_copy(
+        update={"items": tuple(item.model_copy(update={"title": factory.CODED}) for item in LAB.items)}
+    )
+    source = render_html(factory.report(), None, titled, "en")
+    assert source.count("<code>.dockerignore</code> keeps junk out") > len(LAB.items)
+    assert "`.dockerignore`" not in source
+
+
 def test_backticks_become_code_and_stay_escaped() -> None:
     assert prose("use `<b>` here") == "use <code>&lt;b&gt;</code> here"
     assert prose("one ` tick <b>") == "one ` tick &lt;b&gt;"
