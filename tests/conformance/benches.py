@@ -84,7 +84,8 @@ class Bench:
                 member = tarfile.TarInfo(name)
                 member.size, member.mtime = len(data), 1_700_000_000
                 tar.addfile(member, io.BytesIO(data))
-        return self.engine.builder.build(BuildRequest(context, DOCKERFILE, tag, limits), heard.append)
+        request = BuildRequest(context, DOCKERFILE, tag, limits)
+        return self.engine.builder.build(request, lambda image, made: heard.append(image))
 
     def dockerfile(self, text: str) -> str:
         """Steps 1 and 2 are ours, so that all that is built here can be found again."""
