@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+# A runner in the background may have Ctrl-C ignored, which the graders started by the tests would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 NEVER_SKIPPED = ("engine", "browser")
 
 
