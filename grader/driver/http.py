@@ -7,6 +7,7 @@ Limits follow the probe rules: status line and headers 16 KiB, 100 headers, 8 in
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ MAX_INTERIM = 8
 MAX_BODY = 1024 * 1024
 MAX_DEPTH = 32
 MAX_DIGITS = 20
+HALF = re.compile("[\ud800-\udfff]")
 
 
 class ExchangeError(Exception):
@@ -208,11 +210,15 @@ def depth_of(text: str) -> int:
 
 
 def strict_json(body: bytes) -> Any:
-    """Plain JSON data; raises ValueError on depth, duplicate keys, NaN, infinities, long numbers, bad UTF-8."""
+    """Plain JSON data; raises ValueError on depth, duplicate keys, NaN, infinities, long numbers, bad UTF-8.
+
+    Half a character, which JSON may spell and UTF-8 cannot, becomes U+FFFD.
+    """
     text = body.decode("utf-8")
     if depth_of(text) > MAX_DEPTH:
         raise ValueError("too deep")
     data = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_int=_bounded_int)
     # Writing it again finds what the parser lets pass: 1e999 is an infinity, "\\ud800" is half a character.
-    json.dumps(data, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    return data
+    written = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    whole = HALF.sub("\ufffd", written)
+    return data if whole == written else json.loads(whole, object_pairs_hook=_no_duplicates)

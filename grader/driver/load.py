@@ -38,12 +38,14 @@ def receive(reader: Reader, seconds: float) -> Result:
         return failed(str(error))
 
 
-def ask(helper: Helper, port: int, requests: list[Result], seconds: float, phase: float) -> list[Result]:
-    """One connection for each request; requests past the phase's deadline are not sent."""
+def ask(
+    helper: Helper, port: int, requests: list[Result], seconds: float, phase: float, room: int = ROOM
+) -> list[Result]:
+    """One connection for each request, after the pause that it asks for; those past the phase's end are not sent."""
     deadline = time.monotonic() + phase
-    room = ROOM
     results: list[Result] = []
     for request in requests:
+        time.sleep(max(0.0, min(request.get("pause", 0.0), deadline - time.monotonic())))
         left = deadline - time.monotonic()
         if left <= 0:
             results.append(failed("timeout"))
@@ -166,7 +168,7 @@ def label_of(answer: Answer | None) -> Any:
     return data.get("label") if isinstance(data, dict) else None
 
 
-def turns(sides: dict[str, Helper], port: int, path: str, bodies: list[str], count: int, measured: int,
+def turns(sides: dict[str, Helper], ports: dict[str, int], path: str, bodies: list[str], count: int, measured: int,
           seed: int, seconds: float, phase: float) -> Result:  # fmt: skip
     """Alternating turns of one throw-away and `measured` requests, same bodies, random side first.
 
@@ -174,7 +176,7 @@ def turns(sides: dict[str, Helper], port: int, path: str, bodies: list[str], cou
     a busy wait would take the core from one of the services.
     """
     chance = random.Random(seed)
-    lines = {side: Line(helper, port) for side, helper in sides.items()}
+    lines = {side: Line(helper, ports[side]) for side, helper in sides.items()}
     payloads = [request_bytes("POST", path, body.encode(), close=False) for body in bodies]
     deadline = time.monotonic() + phase
     rows: list[Result] = []

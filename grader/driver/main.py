@@ -29,7 +29,10 @@ class Driver:
 
     def ask(self, command: dict[str, Any]) -> Any:
         helper = self._helper(command["helper"])
-        return load.ask(helper, command["port"], command["requests"], command["seconds"], command["phase"])
+        return load.ask(
+            helper, command["port"], command["requests"], command["seconds"], command["phase"],
+            load.ROOM // command["sharing"],
+        )  # fmt: skip
 
     def until_ready(self, command: dict[str, Any]) -> Any:
         """Ask for health until it says 200, at most `phase` seconds; the last answer."""
@@ -52,7 +55,7 @@ class Driver:
     def turns(self, command: dict[str, Any]) -> Any:
         sides = {side: self._helper(name) for side, name in command["sides"].items()}
         return load.turns(
-            sides, command["port"], command["path"], command["bodies"], command["count"], command["measured"],
+            sides, command["ports"], command["path"], command["bodies"], command["count"], command["measured"],
             command["seed"], command["seconds"], command["phase"],
         )  # fmt: skip
 

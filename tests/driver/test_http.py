@@ -131,8 +131,7 @@ BODIES = {
     "not UTF-8": b'{"label": "\xff"}',
     "UTF-16": '{"label": 7}'.encode("utf-16"),
     "a byte order mark": b"\xef\xbb\xbf{}",
-    "half a character": b'{"label": "\\ud800"}',
-    "half a character as a key": b'{"\\udfff": 7}',
+    "half a character in two keys": b'{"\\udfff": 7, "\\ud800": 7}',
     "half a character in bytes": b'{"label": "\xed\xa0\x80"}',
     "the same key twice": b'{"label": 1, "label": 2}',
     "the same key twice inside": b'[{"a": {"b": 1, "b": 1}}]',
@@ -182,6 +181,11 @@ def test_json_32_deep_and_20_digits_long_is_still_read() -> None:
     assert http.strict_json(b"[" * 32 + b"]" * 32) is not None
     assert http.strict_json(b"12345678901234567890") == 12345678901234567890
     assert http.strict_json(rb'"a [ string \" full {[ of brackets"') == 'a [ string " full {[ of brackets'
+
+
+def test_half_a_character_is_shown_as_such_and_spoils_nothing_else() -> None:
+    read = http.strict_json(rb'{"status": "ok", "x": ["\ud800", "\ud83d\ude00"], "\udfff": 7}')
+    assert read == {"status": "ok", "x": ["\ufffd", "\U0001f600"], "\ufffd": 7}
 
 
 def test_a_status_other_than_200_comes_with_its_body() -> None:

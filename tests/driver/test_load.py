@@ -32,7 +32,7 @@ def spread(helper: Scripted, count: int = 6, lines: int = 2, seconds: float = 0.
 
 def turns(student: Scripted, yardstick: Scripted, count: int = 5, seconds: float = 0.2, seed: int = 1) -> load.Result:
     sides = {"student": student, "yardstick": yardstick}
-    return load.turns(sides, 8000, "/predict", BODIES, count, 4, seed, seconds, 20)
+    return load.turns(sides, dict.fromkeys(sides, 8000), "/predict", BODIES, count, 4, seed, seconds, 20)
 
 
 def test_load_keeps_connections_open_where_the_server_does() -> None:
