@@ -366,7 +366,10 @@ def test_lint_says_what_does_not_fit(home: Path, ask: Ask) -> None:
 
 
 def test_doctor_says_in_words_how_bad_each_thing_is(home: Path, ask: Ask) -> None:
-    for lang, levels in (("en", "ok|warning|missing"), ("fr", "bon|attention|manque")):
+    for lang, levels in (
+        ("en", "ok|warning|fails|not tested here"),
+        ("fr", "bon|attention|échec|non testé ici"),
+    ):
         status, out, _ = ask("doctor", "--lang", lang)
         assert status == 4
         assert all(re.match(rf"({levels}) +\S", line) for line in out.splitlines())
@@ -530,7 +533,8 @@ def test_doctor_finds_a_machine_that_can_grade(engine: Path, ask: Ask) -> None:
     status, out, _ = ask("doctor")
     assert status == 0
     assert "docker" in out.splitlines()[0]
-    assert "missing" not in [line.split()[0] for line in out.splitlines()]
+    assert "fails" not in [line.split()[0] for line in out.splitlines()]
+    assert "MiB was stopped" in out
 
 
 @pytest.mark.engine

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from grader.cli.session import Session, Settings, emit, find, lang_option, shown
-from grader.cli.site import ENGINES, SEEDS, engine_help, open_site
+from grader.cli.site import ENGINES, SEEDS, engine_help, open_site, require_held
 from grader.errors import LabError
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def run(
     seed = secrets.randbelow(SEEDS) if seed is None else seed
     options = Options(seed, session.lang, only, fresh, keep, no_cache)
     with Progress(session.lang) as progress, open_site(session, settings, engine, progress) as site:
+        if Path(source).resolve() != work_folder(loaded, settings).resolve():
+            require_held(session, site)
         graded = grade(loaded, Submission(source=source), site, options)
     show_report(session, loaded, graded.report, graded.run, form, verbose)
     add_notes(session, graded, engine, form, settings.runs / "work" / graded.run.id if keep else None)

@@ -48,6 +48,14 @@ def make_kit(engine: Engine, settings: Settings, progress: Callable[[str], None]
     return Kit(base.id, driver.id, ensure_yardstick(engine, base, settings.cache, progress).id)
 
 
+def require_held(session: Session, site: Site) -> None:
+    """Before others' work is graded. Raises `InfraError` where the engine does not hold containers to their limits."""
+    from grader.doctor import require_enforced
+
+    if site.engine is not None and site.kit is not None:
+        require_enforced(site.engine, site.kit.base, site.cache, site.store.active, session.lang)
+
+
 def engine_help(session: Session, choice: str) -> str:
     """How the reader gets an engine, in one sentence."""
     if choice == "local":

@@ -118,6 +118,25 @@ class ImageInfo:
     diff_ids: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class EngineFacts:
+    """What an engine says of itself. `builds` names the package or commit of a component, where it is told.
+
+    `lacking` are the limits that it cannot set; `build_pids` caps the processes of a build, None where nothing does.
+    """
+
+    identity: str
+    versions: Mapping[str, str]  # engine, containerd, runc, kernel
+    builds: Mapping[str, str] = field(default_factory=dict)
+    system: str = ""
+    cgroup: int | None = None
+    rootless: bool = False
+    userns: bool = False
+    seccomp: bool = True
+    lacking: tuple[str, ...] = ()
+    build_pids: int | None = None
+
+
 class Channel(Protocol):
     """Lines to and from a trusted container's standard input and output."""
 
@@ -198,6 +217,10 @@ class Engine(Protocol):
 
     def now(self) -> float:
         """The engine's own clock, in seconds since the epoch: the one that stamps layers."""
+        ...
+
+    def about(self) -> EngineFacts:
+        """Versions and kind of installation."""
         ...
 
     def remove(self, kind: Kind, name: str) -> None:

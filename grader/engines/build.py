@@ -172,6 +172,7 @@ class DockerBuilder:
         self._api: Any = api  # its public `build` cannot pass what is passed here
         self._data_root = str(info.get("DockerRootDir") or "/")
         self._parent = pids_group(info)
+        self.caps_processes = self._parent is not None
 
     def build(self, request: BuildRequest, on_image: OnImage) -> Built:
         """Build the context; a build that fails or is stopped is a value, an engine that fails an error."""

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from grader.engines.base import Builder, Host, Images, Runner, RunRequest, State
-from grader.engines.build import MARKED
+from grader.engines.base import Builder, EngineFacts, Host, Images, Runner, RunRequest, State
+from grader.engines.build import MARKED, PIDS_MAX
 from grader.engines.channel import StreamChannel
+from grader.engines.facts import engine_facts
 from grader.engines.image_store import DockerImages
 from grader.engines.reaper import Kind
 from grader.engines.settings import container_config, differences
@@ -160,6 +161,8 @@ class DockerEngine:
 
     def __init__(self, api: APIClient, info: dict[str, Any], builder: DockerBuilder, host: DockerHost) -> None:
         self._api = api
+        self._info = info
+        self._build_pids = PIDS_MAX if builder.caps_processes else None
         self.cores = int(info.get("NCPU") or 1)
         self.label = f"docker {str(info.get('ServerVersion')).split('+')[0]}"
         self.builder: Builder = builder
@@ -174,6 +177,12 @@ class DockerEngine:
         with engine_errors("read the engine's clock"):
             stamp = str(self._api.info()["SystemTime"])
         return datetime.fromisoformat(stamp).timestamp()
+
+    def about(self) -> EngineFacts:
+        """What the engine and its parts say of themselves."""
+        with engine_errors("read the engine's version"):
+            version = self._api.version()
+        return engine_facts(version, self._info, self._build_pids)
 
     def remove(self, kind: Kind, name: str) -> None:
         """Remove one recorded resource; the reaper's hand."""

@@ -62,6 +62,10 @@ class FakeEngine:
         self.reach("read the engine's clock")
         return time.time()
 
+    def about(self) -> base.EngineFacts:
+        self.reach("read the engine's version")
+        return self.table.facts
+
     def close(self) -> None:
         self.containers.clear()
 

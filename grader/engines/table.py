@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from grader.engines.base import Built, ImageInfo, Layer, LayerFile, Process, RunRequest
+from grader.engines.base import Built, EngineFacts, ImageInfo, Layer, LayerFile, Process, RunRequest
 from grader.records import Json
 
 
@@ -52,3 +52,4 @@ class Table:
     containers: dict[str | tuple[str, ...], Script] = field(default_factory=dict)
     driver: dict[str, Reply] = field(default_factory=dict)
     opens: Sequence[int] | None = None  # what a watch counts, look by look; None: no file events here
+    facts: EngineFacts = field(default_factory=lambda: EngineFacts("fake", {"engine": "1", "kernel": "1"}))
