@@ -1,4 +1,4 @@
-"""What a check author writes with: `check`, `Fail`, `Skip`, `Remark`.
+"""What a lab author writes with: `check`, `Fail`, `Skip`, `Remark`, and in `inputs.py` `inputs` and `Request`.
 
 A check takes the evidence and returns nothing (full points), a share in 0..1, or a `Remark`;
 it raises `Fail` or `Skip`. It never runs, opens or imports anything of the submission.
@@ -6,12 +6,16 @@ it raises `Fail` or `Skip`. It never runs, opens or imports anything of the subm
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from random import Random
 
-from grader.records import Evidence, Json
+from grader.records import Evidence, Json, Request
+
+__all__ = ["Check", "Fail", "Inputs", "Remark", "Request", "Skip", "check", "inputs"]
 
 Check = Callable[[Evidence], "float | Remark | None"]
+Inputs = Callable[[Random], Sequence[Request]]
 
 
 class Fail(Exception):
@@ -47,6 +51,16 @@ def check(item: str) -> Callable[[Check], Check]:
 
     def mark(function: Check) -> Check:
         function.judges = item  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def inputs(name: str) -> Callable[[Inputs], Inputs]:
+    """Mark a function of `inputs.py` that makes the requests called `name`, from the chance that it is given alone."""
+
+    def mark(function: Inputs) -> Inputs:
+        function.makes = name  # type: ignore[attr-defined]
         return function
 
     return mark

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import sys
-from collections.abc import Iterator
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
-from types import CodeType, ModuleType
-from uuid import uuid4
 
 from grader.checks import Check, Fail, Remark, Skip
 from grader.errors import LabError
 from grader.lab import near_miss
+from grader.modules import marked
 from grader.records import Evidence, Item, Json, Lab, Outcome, Unmeasured, Verdict
 
 
@@ -120,44 +115,12 @@ def _not_ok(evidence: Evidence, section: str, probe: str) -> bool:
     return isinstance(found, dict) and found.get("ok") is False
 
 
-class _FreshLoader(SourceFileLoader):
-    """Compiles the source that stands there now, and leaves no compiled copy in the lab's folder."""
-
-    def get_code(self, fullname: str) -> CodeType:
-        return self.source_to_code(self.get_data(self.path), self.path)
-
-
 def _load_checks(lab: Lab) -> dict[str, Check]:
     found: dict[str, Check] = {}
     for path in (Path(lab.root) / "checks.py", Path(lab.root) / "private" / "checks.py"):
         if path.is_file():
-            for item, check in _marked(_import(path)):
+            for item, check in marked(path, "judges"):
                 if item in found:
                     raise LabError("lab_check_twice", path=str(path), item=item)
                 found[item] = check
     return found
-
-
-def _marked(module: ModuleType) -> Iterator[tuple[str, Check]]:
-    for value in vars(module).values():
-        item = getattr(value, "judges", None)
-        if callable(value) and isinstance(item, str):
-            yield item, value
-
-
-def _import(path: Path) -> ModuleType:
-    """The module at `path` under a name of its own, known to the interpreter only while it is being executed."""
-    name = f"_lab_checks_{uuid4().hex}"
-    loader = _FreshLoader(name, str(path))
-    spec = spec_from_loader(name, loader)
-    assert spec is not None
-    module = module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up while they are made
-    try:
-        loader.exec_module(module)
-    except Exception as error:
-        problem = {"exception": type(error).__name__, "problem": str(error)}
-        raise LabError("lab_checks_fail", path=str(path), **problem) from error
-    finally:
-        del sys.modules[name]
-    return module

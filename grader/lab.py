@@ -96,7 +96,7 @@ def run_digest(lab: Lab) -> str:
     root = Path(lab.root)
     asked = lab.model_dump(mode="json", include={"kind", "collect", "service", "starts", "rebuild", "limits"})
     data = [path for path in _private(root) if path != root / "private" / "checks.py"]
-    return _hash(root, [*data, *_models(root, lab)], json.dumps(asked, sort_keys=True))
+    return _hash(root, [root / "inputs.py", *data, *_models(root, lab)], json.dumps(asked, sort_keys=True))
 
 
 def near_miss(name: str, names: Iterable[str]) -> str:
@@ -218,7 +218,8 @@ def _check_needs(file: Path, lab: Lab) -> None:
 
 
 def _digest(root: Path, lab: Lab) -> str:
-    return _hash(root, [root / "lab.toml", root / "checks.py", *_private(root), *_models(root, lab)])
+    own = [root / name for name in ("lab.toml", "checks.py", "inputs.py")]
+    return _hash(root, [*own, *_private(root), *_models(root, lab)])
 
 
 def _models(root: Path, lab: Lab) -> list[Path]:

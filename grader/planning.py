@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import PurePosixPath
+import random
+from pathlib import Path, PurePosixPath
 
 from grader import dockerfile
-from grader.records import Build, DockerfileFacts, Lab, Plan, Staged, Start
+from grader.errors import LabError
+from grader.lab import near_miss
+from grader.modules import marked
+from grader.records import Build, DockerfileFacts, Lab, Plan, Request, Staged, Start
 
 SOURCE_SUFFIXES = {".py", ".js", ".mjs", ".ts", ".go", ".rb", ".pl", ".rs", ".java"}
+EXCHANGES = "exchanges"
+MOST_REQUESTS = 500
 NOT_SOURCES = {"setup.py", "conftest.py"}
 
 
@@ -19,7 +25,7 @@ def plan(lab: Lab, staged: Staged, base: str, seed: int, no_cache: bool = False)
     """
     found = dockerfile.read_dockerfile(staged)
     if found is None:
-        return _plan(lab, seed, problem="no_dockerfile")
+        return _plan(lab, seed, problem="no_dockerfile", starts=planned_starts(lab, seed, ()))
     dockerfile.check_policy(found)
     emitted = dockerfile.emit(found, base)
     facts = dockerfile.facts(found)
@@ -34,9 +40,41 @@ def plan(lab: Lab, staged: Staged, base: str, seed: int, no_cache: bool = False)
         no_cache=no_cache,
     )
     decoys = dockerfile.kept_decoys(staged, lab.collect.decoys)
+    exposed = dockerfile.exposed_ports(found) if lab.service.exposed else ()
     return _plan(
-        lab, seed, build=build, facts=facts, decoys=decoys, rebuild=touched(staged, kept) if lab.rebuild else None
+        lab, seed, build=build, facts=facts, decoys=decoys, rebuild=touched(staged, kept) if lab.rebuild else None,
+        starts=planned_starts(lab, seed, tuple(port for port in exposed if port != lab.service.port)),
+    )  # fmt: skip
+
+
+def planned_starts(lab: Lab, seed: int, exposed: tuple[int, ...]) -> tuple[Start, ...]:
+    """The lab's starts, each with the requests that its `inputs.py` makes from this seed for it."""
+    return tuple(
+        Start(name=name, spec=spec, exposed=exposed, requests=requests(lab, name, seed))
+        for name, spec in lab.starts.items()
     )
+
+
+def requests(lab: Lab, start: str, seed: int) -> dict[str, tuple[Request, ...]]:
+    """What the probe `exchanges` of a start is to send, by name; nothing where the start does not ask for it."""
+    spec = lab.starts[start]
+    if EXCHANGES not in spec.probes:
+        return {}
+    path = Path(lab.root) / "inputs.py"
+    makers = dict(marked(path, "makes")) if path.is_file() else {}
+    made: dict[str, tuple[Request, ...]] = {}
+    for name in spec.options.get(EXCHANGES, {}).get("send", tuple(makers)):
+        if name not in makers:
+            raise LabError("lab_inputs_unknown", path=str(path), start=start, name=name, near=near_miss(name, makers))
+        chance = random.Random(f"{seed}:{start}:{name}")
+        try:
+            made[name] = tuple(Request.model_validate(one) for one in makers[name](chance))
+        except Exception as error:  # a bug of the lab's, whatever it is
+            facts = {"exception": type(error).__name__, "problem": str(error)[:300]}
+            raise LabError("lab_inputs_fail", path=str(path), name=name, **facts) from error
+    if sum(map(len, made.values())) > MOST_REQUESTS:
+        raise LabError("lab_inputs_many", path=str(path), start=start, limit=MOST_REQUESTS)
+    return made
 
 
 def touched(staged: Staged, kept: tuple[str, ...]) -> str | None:
@@ -59,13 +97,14 @@ def _plan(
     facts: DockerfileFacts | None = None,
     decoys: tuple[str, ...] = (),
     rebuild: str | None = None,
+    starts: tuple[Start, ...] = (),
 ) -> Plan:
     made = Plan(
         lab=lab.id,
         problem=problem,
         dockerfile=facts,
         build=build,
-        starts=tuple(Start(name=name, spec=spec) for name, spec in lab.starts.items()),
+        starts=starts,
         rebuild=rebuild,
         kept_decoys=decoys,
         limits=lab.limits,

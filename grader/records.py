@@ -89,11 +89,12 @@ class Collect(Record):
 
 
 class Service(Record):
-    """The contract that the student's server keeps."""
+    """The contract that the student's server keeps; with `exposed`, on the port of PORT or one that it exposes."""
 
     port: int = 8000
     health: str = "/health"
     predict: str = "/predict"
+    exposed: bool = False
 
 
 class Limits(Record):
@@ -197,11 +198,21 @@ class Build(Record):
     no_cache: bool = False
 
 
+class Request(Record):
+    """One request that a lab's `inputs.py` asks to be sent to the student's server."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    path: str = Field("/predict", pattern=r"^/[!-~]{0,1000}$")
+    body: str | None = None
+
+
 class Start(Record):
     """One container of the image: how it is started and what is measured on it."""
 
     name: str
     spec: StartSpec
+    exposed: tuple[int, ...] = ()  # ports to try where nothing answers on PORT
+    requests: dict[str, tuple[Request, ...]] = {}  # for the probe `exchanges`, by the name of what asked for them
 
 
 class Plan(Record):

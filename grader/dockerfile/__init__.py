@@ -10,13 +10,24 @@ from grader.dockerfile import emit as emitting
 from grader.dockerfile import ignore, policy, scope
 from grader.dockerfile.emit import RESERVED, Emitted
 from grader.dockerfile.parse import parse
+from grader.dockerfile.ports import exposed_ports
 from grader.dockerfile.sources import archives_among, matching, plain
 from grader.dockerfile.tree import Dockerfile, Instruction
 from grader.errors import SubmissionError
 from grader.records import DockerfileFacts, Stage, Staged
 from grader.records import Instruction as InstructionFacts
 
-__all__ = ["Dockerfile", "Emitted", "check_policy", "emit", "facts", "kept_decoys", "kept_files", "read_dockerfile"]
+__all__ = [
+    "Dockerfile",
+    "Emitted",
+    "check_policy",
+    "emit",
+    "exposed_ports",
+    "facts",
+    "kept_decoys",
+    "kept_files",
+    "read_dockerfile",
+]
 
 # The builder's documented rule: the first that is there. `Containerfile` belongs to other tools.
 NAMES = ("Dockerfile", "dockerfile")

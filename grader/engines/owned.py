@@ -82,8 +82,9 @@ class Owned:
 
     def _intend(self, kind: Kind, name: str) -> None:
         if name not in self._live:
-            self._ledger.intend(kind, name)
+            # First: an image of a build is there already, and must go though the disk has no room for its row.
             self._live[name] = (kind, name)
+            self._ledger.intend(kind, name)
 
     def _created(self, kind: Kind, name: str, identity: str) -> None:
         self._ledger.created(kind, name, identity)

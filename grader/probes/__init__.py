@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from grader.probes import service
+from grader.probes import exchanges, service
 from grader.probes.box import Probe
 
 PROBES: dict[str, Probe] = {
     "answers": service.answers,
+    "exchanges": exchanges.exchanges,
     "processes": service.processes,
     "model_loads": service.model_loads,
     "latency": service.latency,

@@ -33,6 +33,11 @@ class Box:
     ready: dict[str, Json]
     processes: list[dict[str, Json]] = field(default_factory=list)
 
+    @property
+    def port(self) -> int:
+        """Where the service answers."""
+        return int(self.ready["port"])
+
     def bodies(self, count: int, purpose: str) -> list[str]:
         return bodies(self.pool, count, self.seed, f"{self.start.name}:{purpose}")
 

@@ -99,24 +99,32 @@ class Rig:
         )  # fmt: skip
         sandbox, helper = self.start_service("yardstick", request)
         self.start_helper(sandbox, helper)
-        answer = self.until_ready(helper, 30)
+        answer = self.until_ready(helper, self.service.port, 30)
         if answer["status"] != 200:
             raise InfraError("yardstick_down", log=sandbox.log(2000))
         return helper
 
-    def until_ready(self, helper: str, seconds: float) -> Any:
+    def until_ready(self, helper: str, port: int, seconds: float) -> Any:
         return self.call(
-            "until_ready", seconds + SLACK_SECONDS, helper=helper, port=self.service.port, path=self.service.health,
+            "until_ready", seconds + SLACK_SECONDS, helper=helper, port=port, path=self.service.health,
             seconds=self.limits.request_seconds, phase=seconds,
         )  # fmt: skip
 
-    def ask(self, helper: str, bodies: Sequence[str]) -> list[Any]:
+    def ask(self, helper: str, bodies: Sequence[str], port: int | None = None) -> list[Any]:
         """One answer for each body, each on a connection of its own."""
         requests = [{"method": "POST", "path": self.service.predict, "body": body} for body in bodies]
-        phase = self.limits.phase_seconds
+        return self.send(helper, self.service.port if port is None else port, requests, self.limits.phase_seconds)
+
+    def send(
+        self, helper: str, port: int, requests: Sequence[dict[str, Json]], phase: float, sharing: int = 1
+    ) -> list[Any]:
+        """One answer for each request, each on a connection of its own and after a pause of its own.
+
+        `sharing` is among how many such calls the room for answers is shared out.
+        """
         return list(
             self.call(
-                "ask", phase + SLACK_SECONDS, helper=helper, port=self.service.port, requests=requests,
+                "ask", phase + SLACK_SECONDS, helper=helper, port=port, requests=list(requests), sharing=sharing,
                 seconds=self.limits.request_seconds, phase=phase,
             )
         )  # fmt: skip

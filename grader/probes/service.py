@@ -30,7 +30,7 @@ LATENCY_LOCK = Path("/tmp/mlops-workbench-latency.lock")
 def answers(box: Box, options: Options) -> Json:
     """The service's answers to hidden inputs, beside the trusted service's answers to the same ones."""
     asked = box.bodies(int(options.get("inputs", 50)), "answers")
-    given = box.rig.ask(box.helper, asked)
+    given = box.rig.ask(box.helper, asked, box.port)
     expected = [answer["json"] for answer in box.rig.ask(box.yardstick, asked)]
     asked_and_expected = zip(given, expected, strict=True)
     return {"asked": [answer | {"expected": right} for answer, right in asked_and_expected], "tolerance": TOLERANCE}
@@ -47,7 +47,7 @@ def spread(box: Box, count: int, purpose: str) -> int:
     """Send `count` requests over a few connections; how many failed."""
     limits, service = box.rig.limits, box.rig.service
     result = box.rig.call(
-        "spread", limits.phase_seconds + SLACK_SECONDS, helper=box.helper, port=service.port, path=service.predict,
+        "spread", limits.phase_seconds + SLACK_SECONDS, helper=box.helper, port=box.port, path=service.predict,
         bodies=box.bodies(count, purpose), lines=LINES, seconds=limits.request_seconds, phase=limits.phase_seconds,
     )  # fmt: skip
     return int(result["failures"])
@@ -85,9 +85,9 @@ def model_loads(box: Box, options: Options) -> Json:
 def changed_by_swap(box: Box) -> int:
     """How many answers change when another model takes the file's place."""
     asked = box.bodies(SWAP_REQUESTS, "swap")
-    before = box.rig.ask(box.helper, asked)
+    before = box.rig.ask(box.helper, asked, box.port)
     place_model(box.spare_model, box.model_folder / "next", 0).rename(box.model_folder / "model.onnx")
-    after = box.rig.ask(box.helper, asked)
+    after = box.rig.ask(box.helper, asked, box.port)
     return sum((a["status"], a["json"]) != (b["status"], b["json"]) for a, b in zip(before, after, strict=True))
 
 
@@ -137,7 +137,8 @@ def take_turns(box: Box, number: int) -> Json:
     limits, service = box.rig.limits, box.rig.service
     return box.rig.call(
         "turns", limits.phase_seconds + SLACK_SECONDS, sides={"student": box.helper, "yardstick": box.yardstick},
-        port=service.port, path=service.predict, bodies=box.bodies(32, "latency"), count=TURNS,
+        ports={"student": box.port, "yardstick": service.port}, path=service.predict,
+        bodies=box.bodies(32, "latency"), count=TURNS,
         measured=MEASURED_PER_TURN, seed=box.seed + number, seconds=limits.request_seconds, phase=limits.phase_seconds,
     )  # fmt: skip
 
@@ -153,7 +154,7 @@ def stop(box: Box, options: Options) -> Json:
     limits, service = box.rig.limits, box.rig.service
     body = box.bodies(1, "stop")[0]
     try:
-        box.rig.call("hold", helper=box.helper, port=service.port, path=service.predict, body=body)
+        box.rig.call("hold", helper=box.helper, port=box.port, path=service.predict, body=body)
     except DriverSaid:
         return {"answered": False, "status": None, "exit_code": None, "seconds": 0.0, "killed": False}
     time.sleep(0.2)

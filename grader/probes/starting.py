@@ -61,45 +61,58 @@ def start_image(rig: Rig, start: Start, image: ImageInfo, model_folder: Path, pr
         if sandbox.state().running:
             raise
         return Started(sandbox, None, ended(sandbox, profile, began))
-    ready = wait_ready(rig, sandbox, helper, profile, began)
+    ready = wait_ready(rig, sandbox, helper, start.exposed, profile, began)
     ready["opens"] = watch.opens() if watch else None
     return Started(sandbox, helper, ready)
 
 
-def wait_ready(rig: Rig, sandbox: Sandbox, helper: str, profile: str, began: float) -> dict[str, Json]:
+def wait_ready(
+    rig: Rig, sandbox: Sandbox, helper: str, exposed: tuple[int, ...], profile: str, began: float
+) -> dict[str, Json]:
     """The evidence `ready`: the service said 200 and listens where it should, or which problem it has."""
     deadline = began + rig.limits.ready_seconds
     while True:
-        answer = said(rig, helper, min(SLICE_SECONDS, max(0.05, deadline - time.monotonic())))
+        port, answer = said_somewhere(rig, helper, exposed, deadline)
         if answer["status"] == 200:
             break
         if not sandbox.state().running:
             return ended(sandbox, profile, began)
         if time.monotonic() > deadline:
-            return outcome(sandbox, profile, began, silent_problem(rig, helper), answer)
-    addresses = listening(rig, helper)
+            return outcome(sandbox, profile, began, silent_problem(rig, helper, exposed), answer)
+    addresses = listening(rig, helper, port)
     problem = None if addresses & ANYWHERE else "loopback_only"
-    return outcome(sandbox, profile, began, problem, answer)
+    return outcome(sandbox, profile, began, problem, answer) | {"port": port}
 
 
-def said(rig: Rig, helper: str, seconds: float) -> dict[str, Any]:
+def said_somewhere(rig: Rig, helper: str, exposed: tuple[int, ...], deadline: float) -> tuple[int, dict[str, Any]]:
+    """The port that answered, the wanted one first, and its answer. Silence is told of the wanted port."""
+    wanted = rig.service.port
+    silence = said(rig, helper, wanted, min(SLICE_SECONDS, max(0.05, deadline - time.monotonic())))
+    if silence["status"] is None:
+        for port in exposed:
+            if time.monotonic() < deadline and (answer := said(rig, helper, port, 0))["status"] == 200:
+                return port, answer
+    return wanted, silence
+
+
+def said(rig: Rig, helper: str, port: int, seconds: float) -> dict[str, Any]:
     try:
-        return dict(rig.until_ready(helper, seconds))
+        return dict(rig.until_ready(helper, port, seconds))
     except DriverSaid as error:
         return {"status": None, "json": None, "problem": error.problem}
 
 
-def listening(rig: Rig, helper: str) -> set[str]:
+def listening(rig: Rig, helper: str, port: int) -> set[str]:
     """The addresses (kernel hex) on which the service's port is open."""
     rows = rig.call("listeners", helper=helper)
-    return {row["address"] for row in rows if row["port"] == rig.service.port}
+    return {row["address"] for row in rows if row["port"] == port}
 
 
-def silent_problem(rig: Rig, helper: str) -> str:
+def silent_problem(rig: Rig, helper: str, exposed: tuple[int, ...]) -> str:
     """Why nobody said 200: nobody listens, somewhere else, or it listens and is not healthy."""
     with suppress(DriverSaid):
         rows = rig.call("listeners", helper=helper)
-        if any(row["port"] == rig.service.port for row in rows):
+        if any(row["port"] in (rig.service.port, *exposed) for row in rows):
             return "unhealthy"
         if rows:
             return "wrong_port"
