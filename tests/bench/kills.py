@@ -162,7 +162,7 @@ def report(results: Results) -> str:
 
 def main() -> None:
     """Measure what is missing, then print the tables."""
-    count = repetitions(__doc__, 20)
+    count = repetitions(__doc__, 100)
     results = Results("kills", PARTS)
     campaign(results, count)
     results.publish("Killed graders", report(results))
