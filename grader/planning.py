@@ -25,7 +25,7 @@ def plan(lab: Lab, staged: Staged, base: str, seed: int, no_cache: bool = False)
     """
     found = dockerfile.read_dockerfile(staged)
     if found is None:
-        return _plan(lab, seed, problem="no_dockerfile", starts=planned_starts(lab, seed, ()))
+        return _plan(lab, seed, problem="no_dockerfile", starts=planned_starts(lab, seed))
     dockerfile.check_policy(found)
     emitted = dockerfile.emit(found, base)
     facts = dockerfile.facts(found)
@@ -43,14 +43,18 @@ def plan(lab: Lab, staged: Staged, base: str, seed: int, no_cache: bool = False)
     exposed = dockerfile.exposed_ports(found) if lab.service.exposed else ()
     return _plan(
         lab, seed, build=build, facts=facts, decoys=decoys, rebuild=touched(staged, kept) if lab.rebuild else None,
-        starts=planned_starts(lab, seed, tuple(port for port in exposed if port != lab.service.port)),
+        starts=planned_starts(
+            lab, seed, tuple(port for port in exposed if port != lab.service.port), dockerfile.volume_paths(found)
+        ),
     )  # fmt: skip
 
 
-def planned_starts(lab: Lab, seed: int, exposed: tuple[int, ...]) -> tuple[Start, ...]:
+def planned_starts(
+    lab: Lab, seed: int, exposed: tuple[int, ...] = (), volumes: tuple[str, ...] = ()
+) -> tuple[Start, ...]:
     """The lab's starts, each with the requests that its `inputs.py` makes from this seed for it."""
     return tuple(
-        Start(name=name, spec=spec, exposed=exposed, requests=requests(lab, name, seed))
+        Start(name=name, spec=spec, exposed=exposed, volumes=volumes, requests=requests(lab, name, seed))
         for name, spec in lab.starts.items()
     )
 

@@ -212,6 +212,7 @@ class Start(Record):
     name: str
     spec: StartSpec
     exposed: tuple[int, ...] = ()  # ports to try where nothing answers on PORT
+    volumes: tuple[str, ...] = ()  # folders that the Dockerfile declares as volumes
     requests: dict[str, tuple[Request, ...]] = {}  # for the probe `exchanges`, by the name of what asked for them
 
 

@@ -92,6 +92,13 @@ def nothing_to_build(plan: Plan) -> dict[str, Json]:
             "base_asked": None, "seconds": 0.0}  # fmt: skip
 
 
+def empty_volumes(plan: Plan, section: dict[str, Json]) -> tuple[str, ...]:
+    """The declared volumes in which the image has no files: a memory disk over the others would hide these."""
+    files = ["/" + row["path"].lstrip("/") for row in section["files"]["files"]]
+    declared = plan.starts[0].volumes if plan.starts else ()
+    return tuple(path for path in declared if not any(file.startswith(path + "/") for file in files))
+
+
 class Running:
     """One plan being carried out."""
 
@@ -122,7 +129,7 @@ class Running:
             kit = self.shop.kit
             self.notes.sections["image"] = image_section(self.engine, image, kit.base, kit.yardstick)
         if rig is not None:
-            self._starts(rig, helper, image)
+            self._starts(rig, helper, image, empty_volumes(self.plan, self.notes.sections["image"]))
         if self.plan.rebuild is not None:
             self._rebuild(image, self.plan.rebuild)
 
@@ -175,16 +182,17 @@ class Running:
         ceilings = {"layers": (found.diff_ids, 100), "volumes": (found.volumes, 8), "ports": (found.ports, 32)}
         return next((name for name, (rows, limit) in ceilings.items() if len(rows) > limit), None)
 
-    def _starts(self, rig: Rig, yardstick: str, image: ImageInfo) -> None:
+    def _starts(self, rig: Rig, yardstick: str, image: ImageInfo, volumes: tuple[str, ...]) -> None:
         """Every planned start; when the first does not serve, nothing can be measured on the others."""
         profile = "hardened"
-        for start in self.plan.starts:
+        for number, planned in enumerate(self.plan.starts):
+            start = planned.model_copy(update={"volumes": volumes})
             self.shop.progress("start", start.name)
             with self.notes.span(start.name):
                 section = self._start(rig, yardstick, image, start, profile)
             self.notes.sections[start.name] = section
             ready = section["ready"]
-            if start is self.plan.starts[0]:
+            if number == 0:
                 profile = ready["profile"]
                 if not ready["ok"]:
                     self.notes.run_class = "RUN_LIMIT" if ready["oom"] else "NOT_READY"

@@ -13,9 +13,11 @@ from tests.corpus.gen import CASES
 from tests.corpus.judging import outcome_faults
 from tests.corpus.results import Results, table
 from tests.corpus.runner import Session, run_case, session
+from tests.corpus.undone import UNDONE
 from tests.corpus.views import of_kind
 
 OFTEN = ("PH07", "PH08", "PH09", "PH10", "PH11", "PH18", "PH20", "PV02", "PV06", "PV11", "PV14")
+QUICK = ("link refusal", "escaping", "settings guard")
 SEED = 1
 engine = pytest.mark.engine
 
@@ -39,6 +41,16 @@ def cases() -> list[object]:
 def test_the_case_comes_to_its_verdict_and_leaves_nothing(case: str, engine_session: Session, tmp_path: Path) -> None:
     rows = list(run_case(engine_session, case, SEED))
     assert [row["faults"] for row in rows] == [[]] * len(rows), rows
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[engine] if name in QUICK else [engine, pytest.mark.slow]) for name in UNDONE]
+)
+def test_a_case_turns_red_without_the_defence(name: str, engine_session: Session) -> None:
+    undone = UNDONE[name]
+    (row,) = run_case(engine_session, undone.case, SEED, without=name)
+    assert any(fault.startswith(undone.seen) for fault in row["faults"]), row
 
 
 # --- the harness itself: it must be able to find a fault

@@ -200,3 +200,18 @@ def test_the_port_that_was_asked_for_goes_first(stand: Stand) -> None:
 def test_a_service_that_answers_but_is_not_well_is_not_looked_for_elsewhere(stand: Stand) -> None:
     section = exposing(stand, port5000=OK, port8000={"status": 503, "json": None, "problem": None})
     assert (section["ready"]["ok"], section["ready"]["problem"]) == (False, "unhealthy")
+
+
+VOLUMES = {
+    'FROM python:3.11-slim\nVOLUME ["/data", "var/cache/x/"]': ("/data", "/var/cache/x"),
+    "FROM python:3.11-slim AS a\nVOLUME /a\nFROM python:3.11-slim\nVOLUME /b": ("/b",),
+    "FROM python:3.11-slim AS a\nVOLUME /a\nFROM a\nVOLUME /a /b": ("/a", "/b"),
+    "FROM python:3.11-slim\nVOLUME / /usr/local /etc /var /opt /tmp/x": (),
+}
+
+
+@pytest.mark.parametrize(("text", "volumes"), VOLUMES.items())
+def test_the_volumes_are_those_of_the_last_stage_and_of_what_it_builds_on(
+    tmp_path: Path, lab: Lab, text: str, volumes: tuple[str, ...]
+) -> None:
+    assert planned(tmp_path, lab, text)[0].volumes == volumes

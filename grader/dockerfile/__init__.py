@@ -8,9 +8,9 @@ from pathlib import Path
 
 from grader.dockerfile import emit as emitting
 from grader.dockerfile import ignore, policy, scope
+from grader.dockerfile.declared import exposed_ports, volume_paths
 from grader.dockerfile.emit import RESERVED, Emitted
 from grader.dockerfile.parse import parse
-from grader.dockerfile.ports import exposed_ports
 from grader.dockerfile.sources import archives_among, matching, plain
 from grader.dockerfile.tree import Dockerfile, Instruction
 from grader.errors import SubmissionError
@@ -27,6 +27,7 @@ __all__ = [
     "kept_decoys",
     "kept_files",
     "read_dockerfile",
+    "volume_paths",
 ]
 
 # The builder's documented rule: the first that is there. `Containerfile` belongs to other tools.

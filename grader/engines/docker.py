@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from grader.engines.host import DockerHost
 
 POLL_SECONDS = 0.02
+REMOVAL_SECONDS, REMOVAL_PAUSE = 30.0, 0.2
 
 
 class DockerSandbox:
@@ -76,17 +77,25 @@ class DockerSandbox:
 
 
 def remove_container(api: APIClient, reference: str) -> None:
-    """Remove a container and its anonymous volumes; quiet when it is gone already."""
+    """Remove a container and its anonymous volumes; quiet when it is gone already.
+
+    An engine that is still busy with one that was hard to kill refuses at first: it is asked again for a while.
+    """
     from docker.errors import APIError, NotFound
 
+    deadline = time.monotonic() + REMOVAL_SECONDS
     with engine_errors("remove a container"):
-        try:
-            api.remove_container(reference, force=True, v=True)
-        except NotFound:
-            return
-        except APIError as error:
-            if error.status_code != 409:  # 409: another removal of it is in progress
-                raise
+        while True:
+            try:
+                api.remove_container(reference, force=True, v=True)
+                return
+            except NotFound:
+                return
+            except APIError as error:
+                # 409: another removal of it is in progress
+                if (error.status_code or 0) not in (409, 500) or time.monotonic() > deadline:
+                    raise
+            time.sleep(REMOVAL_PAUSE)
 
 
 def remove_building(api: APIClient, marker: int) -> None:

@@ -33,7 +33,8 @@ def run_request(rig: Rig, start: Start, image: ImageInfo, model_folder: Path, pr
     """The request for one start of the student's image under a named profile."""
     spec, limits = start.spec, rig.limits
     tmp = {} if spec.tmp_mib == 64 else {"/tmp": f"size={spec.tmp_mib}m,nr_inodes=8192,mode=1777,nosuid,nodev,exec"}
-    covers = {path: VOLUME_TMPFS for path in image.volumes if path not in ("/tmp", "/run", "/models")}
+    volumes = (*image.volumes, *start.volumes)
+    covers = {path: VOLUME_TMPFS for path in volumes if path not in ("/tmp", "/run", "/models")}
     return RunRequest(
         image=image.id,
         name="",

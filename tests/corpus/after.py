@@ -46,7 +46,7 @@ def on_the_engine(api: APIClient, graded: Graded) -> list[str]:
         if not ours and markers:
             with suppress(Exception):  # gone meanwhile
                 ours = bool(markers & marks(api.inspect_container(row["Id"])["HostConfig"]))
-        left += [f"container {row['Names'][0]}"] if ours else []
+        left += [f"container {next(iter(row['Names']), row['Id'])}"] if ours else []
     left += [f"volume {row['Name']}" for row in api.volumes()["Volumes"] or () if row["Name"] in trace.names("volume")]
     left += [f"network {row['Name']}" for row in api.networks() if any(row["Name"].startswith(own) for own in token)]
     tags = {tag for row in api.images() for tag in row["RepoTags"] or ()}

@@ -52,7 +52,20 @@ class Results:
 
 def table(rows: list[Row]) -> str:
     """One line a case: how often it held, what it came to, the worst figures."""
-    header = ("case", "held", "class", "rule", "score", "seconds", "bound", "MiB", "clear s", "control s", "faults")
+    header = (
+        "case",
+        "held",
+        "class",
+        "rule",
+        "score",
+        "seconds",
+        "bound",
+        "MiB",
+        "clear s",
+        "control s",
+        "faults",
+        "failed before",
+    )
     lines = [header, ("---",) * len(header)]
     for case in sorted({row["case"] for row in rows}):
         latest = list({(row["seed"], row["submission"]): row for row in rows if row["case"] == case}.values())
@@ -63,6 +76,7 @@ def table(rows: list[Row]) -> str:
             f"{max(row['peak_mib'] for row in latest):.0f}",
             f"{max(max(row['clear_seconds'].values(), default=99) for row in latest):.1f}",
             f"{max(max(row['control'].values()) for row in latest):.1f}", "; ".join(said),
+            str(sum(row["case"] == case and not row["ok"] for row in rows) - sum(not row["ok"] for row in latest)),
         ))  # fmt: skip
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

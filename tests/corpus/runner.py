@@ -23,6 +23,7 @@ from tests.corpus.gen import CASES, gen
 from tests.corpus.grading import ROOT, Follower, Graded, grade
 from tests.corpus.judging import also_faults, growth_fault, outcome_faults, report_of, run_faults
 from tests.corpus.place import REFERENCE, Place, place
+from tests.corpus.undone import VARIABLE
 from tests.corpus.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -97,20 +98,20 @@ def vanished(api: APIClient, name: str) -> list[str]:
     return [f"U5: somebody else's {kind} is gone" for kind, there in found.items() if not there]
 
 
-def run_case(session: Session, case_id: str, seed: int) -> Iterator[Row]:
-    """A row for each submission of the case."""
+def run_case(session: Session, case_id: str, seed: int, without: str | None = None) -> Iterator[Row]:
+    """A row for each submission of the case; `without` one of the defences, when it is to be seen missing."""
     at = 0
     while True:
         with place(session.api) as found:
             case = json.loads(gen(case_id, found.home / "case", found.params, seed).read_text())
-            row = _run_one(session, case, found, at, seed)
+            row = _run_one(session, case, found, at, seed, without)
         yield row
         at += 1
         if at == len(case["submissions"]):
             return
 
 
-def _run_one(session: Session, case: dict[str, Any], found: Place, at: int, seed: int) -> Row:
+def _run_one(session: Session, case: dict[str, Any], found: Place, at: int, seed: int, without: str | None) -> Row:
     submission = found.home / "case" / case["submissions"][at]
     beside: list[Row] = []
     thread = threading.Thread(target=lambda: beside.append(_control(session, found, "beside", seed)))
@@ -118,7 +119,7 @@ def _run_one(session: Session, case: dict[str, Any], found: Place, at: int, seed
         thread.start()
     graded = grade(
         found.lab, submission, found.home / "runs", seed, case["bound"], session.follower(found.home / "runs"),
-        found.environment,
+        found.environment | ({VARIABLE: without} if without else {}),
     )  # fmt: skip
     left, gone = cleared(session.api, graded)
     if thread.ident is not None:

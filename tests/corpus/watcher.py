@@ -16,6 +16,7 @@ from grader.engines.base import RunRequest
 from grader.engines.build import MARKED
 from grader.engines.settings import MIB, differences, host_config
 from grader.probes.rig import share_out
+from grader.probes.starting import VOLUME_TMPFS
 from tests.corpus.grading import Trace
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def run_faults(name: str, host: dict[str, Any], trace: Trace, runs: Path, cores:
     faults += [] if host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] else ["floor: root file system, capabilities"]
     faults += [] if set(host["CapAdd"] or ()) <= {"SETUID", "SETGID"} else ["floor: added capabilities"]
     faults += [] if "no-new-privileges" in host["SecurityOpt"] else ["floor: new privileges"]
-    faults += [] if 0 < host["PidsLimit"] <= 256 and 0 < host["Memory"] <= 512 * MIB else ["floor: pids, memory"]
+    faults += [] if 0 < (host["PidsLimit"] or 0) <= 256 and 0 < host["Memory"] <= 512 * MIB else ["floor: pids, memory"]
     return faults
 
 
@@ -86,8 +87,10 @@ def wants(role: str, host: dict[str, Any], trace: Trace, runs: Path, cores: int)
         folder = Path((host["Binds"] or ["?"])[0].partition(":")[0])
         if not folder.is_relative_to(runs / "work"):
             return
+        # A volume of the image is a memory disk of one size, wherever the image wants it.
+        covers = {path: VOLUME_TMPFS for path in host.get("Tmpfs") or () if path not in ("/tmp", "/run")}
         for caps in ((), ("SETUID", "SETGID")) if role == "app" else ((),):
-            yield RunRequest("", "", model_folder=folder, cap_add=caps, cpuset=share.services)
+            yield RunRequest("", "", model_folder=folder, cap_add=caps, cpuset=share.services, tmpfs=covers)
     elif role == "driver":
         yield RunRequest("", "", init=False, volumes=socket, cpuset=share.measuring, memory_mib=256, pids=16)
     elif role == "helper":

@@ -10,10 +10,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import requests
+from docker.errors import APIError
 
-from grader.engines import open_engine
+from grader.engines import docker, open_engine
 from grader.engines.docker import exec_failed
 from grader.errors import InfraError
 
@@ -93,3 +96,27 @@ def test_an_image_that_cannot_be_started_is_the_student_s_affair(text: str) -> N
 )
 def test_an_engine_that_cannot_start_anything_is_not(text: str) -> None:
     assert not exec_failed(text)
+
+
+class Stubborn:
+    """An engine's API that refuses a removal a few times, as one does that is still busy with killing."""
+
+    def __init__(self, refusals: list[int]) -> None:
+        self.refusals = refusals
+
+    def remove_container(self, reference: str, force: bool, v: bool) -> None:
+        if self.refusals:
+            response = requests.Response()
+            response.status_code = self.refusals.pop(0)
+            raise APIError("directory not empty", response)
+
+
+def test_a_container_that_is_hard_to_remove_is_removed_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker, "REMOVAL_PAUSE", 0.0)
+    for refusals in ([500, 500, 409], [500, 404]):
+        docker.remove_container(cast(Any, Stubborn(refusals)), "x")
+        assert refusals == []
+    monkeypatch.setattr(docker, "REMOVAL_SECONDS", 0.0)
+    for status in (403, 500):
+        with pytest.raises(InfraError):
+            docker.remove_container(cast(Any, Stubborn([status] * 3)), "x")
