@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import pytest
 import requests
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 
 from grader.engines import docker, open_engine
 from grader.engines.docker import exec_failed
@@ -108,7 +108,7 @@ class Stubborn:
         if self.refusals:
             response = requests.Response()
             response.status_code = self.refusals.pop(0)
-            raise APIError("directory not empty", response)
+            raise (NotFound if response.status_code == 404 else APIError)("directory not empty", response)
 
 
 def test_a_container_that_is_hard_to_remove_is_removed_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
