@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo lint test test-all bench clean
+.PHONY: help setup setup-dev demo lint test test-all bench corpus clean
 BIN := .venv/bin
 
 help:  ## show these targets
@@ -23,13 +23,17 @@ lint: setup-dev  ## style, types and the direction of imports
 test: lint  ## lint, then every test that is not slow
 	$(BIN)/pytest -m "not slow"
 
-test-all: lint bench  ## lint, the benches, then every test
+test-all: lint bench corpus  ## lint, the benches, the corpus five times, then every test
 	$(BIN)/pytest
 
 BENCHES := latency singleton overhead repeat kills restarts disk_full \
 	fuzz_archives fuzz_dockerfiles fuzz_http fuzz_reports
 bench: setup-dev  ## the measurements behind the promises, as tables under tests/bench/results/; resumable
 	@for bench in $(BENCHES); do echo "$$bench"; $(BIN)/python -m tests.bench.$$bench || exit 1; done
+
+corpus: setup-dev  ## every hostile and every odd submission five times, and each defence left out once; resumable
+	$(BIN)/python -m tests.corpus --seeds 5
+	$(BIN)/python -m tests.corpus.undone
 
 clean:  ## take away what make made: images by record, our engine, .venv, caches
 	@scripts/clean.sh
