@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from grader.engines.host import DockerHost
 
 POLL_SECONDS = 0.02
-REMOVAL_SECONDS, REMOVAL_PAUSE = 30.0, 0.2
+REMOVAL_SECONDS, REMOVAL_PAUSE = 60.0, 0.2
 
 
 class DockerSandbox:
@@ -79,23 +79,37 @@ class DockerSandbox:
 def remove_container(api: APIClient, reference: str) -> None:
     """Remove a container and its anonymous volumes; quiet when it is gone already.
 
-    An engine that is still busy with one that was hard to kill refuses at first: it is asked again for a while.
+    It is ended first and waited for: an engine that removes a container while it still has news of it to read (a
+    thousand processes killed for memory) fails half-way, or keeps a ghost of it in its list.
     """
     from docker.errors import APIError, NotFound
 
     deadline = time.monotonic() + REMOVAL_SECONDS
     with engine_errors("remove a container"):
-        while True:
-            try:
-                api.remove_container(reference, force=True, v=True)
-                return
-            except NotFound:
-                return
-            except APIError as error:
-                # 409: another removal of it is in progress
-                if (error.status_code or 0) not in (409, 500) or time.monotonic() > deadline:
-                    raise
-            time.sleep(REMOVAL_PAUSE)
+        try:
+            with suppress(APIError):  # it has ended already, or takes longer than the engine cares to wait
+                api.kill(reference)
+            pause = POLL_SECONDS
+            while api.inspect_container(reference)["State"]["Running"] and time.monotonic() < deadline:
+                time.sleep(pause)
+                pause = min(2 * pause, 1.0)  # each look takes the lock that the engine needs to get on
+            _remove_ended(api, reference, deadline)
+        except NotFound:
+            return
+
+
+def _remove_ended(api: APIClient, reference: str, deadline: float) -> None:
+    from docker.errors import APIError
+
+    while True:
+        try:
+            api.remove_container(reference, force=True, v=True)
+            return
+        except APIError as error:
+            # 409: another removal of it is in progress; 500: the engine was still writing its files
+            if (error.status_code or 0) not in (409, 500) or time.monotonic() > deadline:
+                raise
+        time.sleep(REMOVAL_PAUSE)
 
 
 def remove_building(api: APIClient, marker: int) -> None:

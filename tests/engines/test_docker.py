@@ -104,6 +104,14 @@ class Stubborn:
     def __init__(self, refusals: list[int]) -> None:
         self.refusals = refusals
 
+    def kill(self, reference: str) -> None:
+        response = requests.Response()
+        response.status_code = 409
+        raise APIError("not running", response)
+
+    def inspect_container(self, reference: str) -> dict[str, Any]:
+        return {"State": {"Running": False}}
+
     def remove_container(self, reference: str, force: bool, v: bool) -> None:
         if self.refusals:
             response = requests.Response()
