@@ -19,6 +19,7 @@ from grader.probes.building import build_result
 from grader.probes.context import DOCKERFILE, write_context
 from grader.probes.image import image_section, layer_rows
 from grader.probes.inputs import Pool
+from grader.probes.memory import held_to_memory
 from grader.probes.models import place_model
 from grader.probes.rig import Kit, Rig
 from grader.probes.starting import Started, start_image
@@ -228,13 +229,15 @@ class Running:
     def _measure(self, box: Box, section: dict[str, Json]) -> None:
         box.ready["cpu_ms"] = round(box.cpu_ms(), 3)
         box.note_processes("ready")
-        for name in box.start.spec.probes:
-            self.shop.progress("measure", f"{box.start.name}: {name}")
-            with self.notes.span(f"{box.start.name}.{name}"):
-                section[name] = PROBES[name](box, box.start.spec.options.get(name, {}))
+        with held_to_memory(box.sandbox) as watchman:
+            for name in box.start.spec.probes:
+                self.shop.progress("measure", f"{box.start.name}: {name}")
+                with self.notes.span(f"{box.start.name}.{name}"):
+                    section[name] = PROBES[name](box, box.start.spec.options.get(name, {}))
         box.note_processes("before_stop")
-        if not box.sandbox.state().running and "stop" not in section:
-            section["died"] = {"exit_code": box.sandbox.state().exit_code, "oom": box.sandbox.state().oom}
+        state = box.sandbox.state()
+        if watchman.acted or (not state.running and "stop" not in section):
+            section["died"] = {"exit_code": state.exit_code, "oom": state.oom or watchman.acted}
             self.notes.run_class = "RUN_LIMIT" if section["died"]["oom"] else self.notes.run_class
 
     def _end(self, rig: Rig, started: Started) -> None:

@@ -11,6 +11,7 @@ import pytest
 from grader.engines.base import BuildRequest, Built, OnImage, RunRequest
 from grader.engines.table import Behaviour, Refusal
 from grader.errors import InfraError
+from grader.probes import memory
 from grader.probes.rig import driver_command
 from grader.records import Limits, Plan, StartSpec
 from grader.running import MIB, run
@@ -209,6 +210,24 @@ def test_a_service_killed_for_memory_under_load_ran_into_a_limit(stand: Stand) -
 
     def spread(command: dict[str, Any]) -> Any:
         time.sleep(0.3)
+        return {"sent": 16, "failures": 16}
+
+    stand.table.driver["spread"] = spread
+    evidence = stand.run()
+    assert evidence.run_class == "RUN_LIMIT"
+    assert evidence.sections["normal"]["died"] == {"exit_code": 137, "oom": True}
+
+
+def test_a_service_that_loses_a_process_for_memory_and_goes_on_is_ended(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine would write down the end of each process of a bomb, long after the bomb is gone."""
+    monkeypatch.setattr(memory, "PERIOD_SECONDS", 0.05)
+    stand.starts = {"normal": StartSpec(probes=("processes",))}
+    stand.table.containers[STUDENT] = Behaviour(oom=True)
+
+    def spread(command: dict[str, Any]) -> Any:
+        time.sleep(0.5)
         return {"sent": 16, "failures": 16}
 
     stand.table.driver["spread"] = spread

@@ -61,6 +61,12 @@ class DockerSandbox:
                 if error.status_code != 409:  # 409: it has ended, which is the student's affair
                     raise
 
+    def starved(self) -> bool:
+        """Whether a process was killed for memory, by the events that the engine remembers."""
+        filters = {"type": "container", "container": self.id, "event": "oom"}
+        with engine_errors("read a container's events"):  # up to a time gone by: it does not wait for more
+            return bool(list(self._api.events(since=1, until=int(time.time()), filters=filters)))
+
     def log(self, limit: int = 65536) -> str:
         """The end of what the container printed, both streams, at most `limit` bytes."""
         with engine_errors("read a container's log"):

@@ -143,6 +143,10 @@ class FakeSandbox:
             time.sleep(min(seconds, left))
         return self.state()
 
+    def starved(self) -> bool:
+        self._present("read a container's events")
+        return self.behaviour.oom
+
     def signal(self, name: str) -> None:
         self._engine.note(name, self.name)
         if self.state().running:

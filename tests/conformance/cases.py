@@ -5,6 +5,7 @@ from __future__ import annotations
 FAILS = ("sh", "-c", "echo out; echo err >&2; exit 3")
 RUNS = ("sleep", "60")
 EATS_MEMORY = ("python", "-c", "b'x' * (300 * 1024 * 1024)")
+FEEDS_A_CHILD = ("sh", "-c", "python -c \"b'x' * (300 * 1024 * 1024)\"; exec sleep 60")
 TALKS = ("sh", "-c", "yes | head -c 300000; echo; echo end")
 ENDS_POLITELY = ("sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.05; done")
 BUSY = ("sh", "-c", "while :; do :; done")

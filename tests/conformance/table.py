@@ -23,6 +23,7 @@ def table() -> Table:
             cases.FAILS: Behaviour(exit_code=3, output="out\nerr\n"),
             cases.RUNS: Behaviour(processes=(Process(41, "sleep", (cases.UID,) * 3),)),
             cases.EATS_MEMORY: Behaviour(exit_code=137, oom=True),
+            cases.FEEDS_A_CHILD: Behaviour(oom=True),
             cases.TALKS: Behaviour(exit_code=0, output="y\n" * 150_000 + "end\n"),
             cases.ENDS_POLITELY: Behaviour(ends_on=(("SIGTERM", 7),)),
             cases.BUSY: Behaviour(cpu_step=0.2),

@@ -33,6 +33,17 @@ def test_a_container_killed_for_memory_says_so(bench: Bench) -> None:
 
 
 @on("seam")
+def test_a_process_killed_for_memory_is_known_while_the_others_live(bench: Bench) -> None:
+    fed, plain = bench.start(cases.FEEDS_A_CHILD, memory_mib=64), bench.start(cases.RUNS, memory_mib=64)
+    deadline = time.monotonic() + 20
+    while not fed.starved() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert fed.starved()
+    assert fed.state().running
+    assert not plain.starved()
+
+
+@on("seam")
 def test_a_command_that_does_not_exist_is_the_student_s_affair(bench: Bench) -> None:
     state = bench.ended(cases.MISSING).state()
     assert (state.exit_code, state.oom) == (127, False)
