@@ -69,9 +69,11 @@ class Engine:
 
     def contents(self, built: Built) -> set[str]:
         """Who the files that were copied say they come from."""
-        return {who for head in built.heads for who in self._copied(head)}
+        return {who for head in built.heads if head for who in self._copied(head)}
 
     def _copied(self, image: str) -> Iterator[str]:
+        if not self.api.inspect_image(image)["RootFS"].get("Layers"):
+            return  # nothing was put into it, and the engine exports no such image
         saved = io.BytesIO(b"".join(self.api.get_image(image)))
         with tarfile.open(fileobj=saved) as outer:
             for member in outer:
@@ -105,14 +107,12 @@ class Built:
         self.error = self.error or step.get("error")
         if re.match(r"Step \d+/\d+ : ", text):
             self._starting = re.match(r"Step \d+/\d+ : FROM\b", text, re.IGNORECASE) is not None
-        elif found := IMAGE.match(text):
-            if self._starting:
-                self.heads.append(found[1])
-                if found[1] in ids:
-                    self.bases.append(ids[found[1]])
-                self._starting = False
-            elif self.heads:
-                self.heads[-1] = found[1]
+            self.heads += [""] if self._starting else []  # a stage from nothing has no image before its first step
+        elif (found := IMAGE.match(text)) and self.heads:
+            self.heads[-1] = found[1]
+            if self._starting and found[1] in ids:
+                self.bases.append(ids[found[1]])
+            self._starting = False
 
 
 def said(layer: tarfile.TarFile) -> Iterator[str]:

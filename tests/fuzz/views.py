@@ -64,7 +64,9 @@ def benign(name: str, lang: Lang) -> Any:
     if name == "html":
         # A step's name with a dot is drawn on a line of its own, as one without is not.
         return {("code",), *(node for text in ("x", "x.y") for node in Nodes(render(name, text, lang)).shape)}
-    return elements(render(name, "x", lang)) if name == "junit" else tokens(render(name, "x", lang))[0]
+    if name == "markdown":
+        return [tokens(render(name, text, lang))[0] for text in ("x", " ")]
+    return elements(render(name, "x", lang))
 
 
 def active(shown: str) -> list[str]:
@@ -138,7 +140,8 @@ def elements(source: str) -> Shape:
 def markdown(shown: str, lang: Lang) -> list[str]:
     """The blocks are those of a benign report; inside them there is text, code and our own emphasis."""
     blocks, inside, text = tokens(shown)
-    found = [] if blocks == benign("markdown", lang) else ["other blocks"]
+    # Where a text is nothing but blanks, its paragraph is not there.
+    found = [] if blocks in benign("markdown", lang) else ["other blocks"]
     found += [f"inline: {kind}" for kind in sorted(inside - {"text", "code_inline", "strong_open", "strong_close"})]
     bare = BARE.search(text)
     return active(shown) + found + ([f"linked: {text[max(0, bare.start() - 9) : bare.end() + 9]!r}"] if bare else [])
