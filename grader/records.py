@@ -105,6 +105,7 @@ class ModelRun(Record):
     batches: tuple[int, ...] = (1,)
     pair: str | None = None
     rounds: int = Field(7, gt=0, le=100)
+    with_: Literal["ort", "reference"] = Field("ort", alias="with")  # what runs an ONNX file
     seconds: float = Field(60, gt=0, le=600)
 
 
@@ -114,6 +115,7 @@ class ArtifactSpec(Record):
     file: str
     from_: str | None = Field(None, alias="from")  # the execution that made it; None: it was handed in
     format: Literal["onnx", "safetensors", "json", "skops", "text", "any"]
+    domains: tuple[str, ...] = ()  # of nodes, beside those of ONNX itself
     runs: dict[str, ModelRun] = {}
 
 
