@@ -12,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grader.engines import channel
 from grader.engines.channel import StreamChannel
 from grader.errors import InfraError
 
