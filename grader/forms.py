@@ -1,4 +1,4 @@
-"""The two texts that students fill in: forecasts (`answers.json`) and a run book (`RUN.md`)."""
+"""What students fill in: forecasts (`answers.json`, by hand or from a notebook) and a run book (`RUN.md`)."""
 
 from __future__ import annotations
 
@@ -32,6 +32,54 @@ def forecast_fault(text: str, lab: str, names: Collection[str]) -> str | None:
     return None
 
 
+def bets_fault(text: str, lab: str, ids: Collection[str]) -> str | None:
+    """The first field of a notebook's `answers.json` that is missing or empty, None where every bet is placed.
+
+    The form, as `workbench.bet` writes it: {"lab": id, "bets": {id: {"value": number, "unit": text, "confidence":
+    0..100, ...}}, ...}; bets beyond `ids` and other tables may stand beside.
+    """
+    try:
+        form = json.loads(text)
+    except (ValueError, RecursionError):
+        return "JSON"
+    if not isinstance(form, dict) or form.get("lab") != lab:
+        return "lab"
+    bets = form.get("bets")
+    for name in ids:
+        bet = bets.get(name) if isinstance(bets, dict) else None
+        if not isinstance(bet, dict):
+            return f"bets.{name}"
+        if not _is_number(bet.get("value")):
+            return f"bets.{name}.value"
+        if not isinstance(bet.get("unit"), str) or not bet["unit"].strip():
+            return f"bets.{name}.unit"
+        if not (_is_number(bet.get("confidence")) and 0 <= bet["confidence"] <= 100):
+            return f"bets.{name}.confidence"
+    return None
+
+
+def bets_fault(text: str, lab: str, bets: Collection[str], questions: Collection[str] = ()) -> str | None:
+    """The first field of a notebook's `answers.json` that is missing or empty, None where nothing asked for is.
+
+    The form, as `workbench` writes it: {"lab": id, "bets": {id: {"value": number, "unit": text, "confidence": 0..100}},
+    "questions": {id: {"answer": text}}}. More entries than those asked for do no harm.
+    """
+    try:
+        form = json.loads(text)
+    except (ValueError, RecursionError):
+        return "JSON"
+    if not isinstance(form, dict) or form.get("lab") != lab:
+        return "lab"
+    for part, names, complete in (("bets", bets, _is_bet), ("questions", questions, _is_answer)):
+        table = form.get(part) if names else {}
+        if not isinstance(table, dict):
+            return part
+        for name in names:
+            if not complete(table.get(name)):
+                return f"{part}.{name}"
+    return None
+
+
 def headings_with_commands(text: str) -> frozenset[str]:
     """The headings of a Markdown text, in lower case, that have a code block or inline code below them."""
     heading, fenced, found = "", False, set()
@@ -47,8 +95,27 @@ def headings_with_commands(text: str) -> frozenset[str]:
 
 
 def _is_positive(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+    return _is_number(value) and value > 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf
 
 
 def _is_sentence(value: Any) -> bool:
     return isinstance(value, str) and len(value) >= 15 and re.search(r"\S.*\S", value) is not None
+
+
+def _is_bet(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not (isinstance(entry.get("unit"), str) and entry["unit"].strip()):
+        return False
+    sure = entry.get("confidence")
+    return _is_finite(entry.get("value")) and _is_finite(sure) and 0 <= sure <= 100
+
+
+def _is_answer(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("answer"), str) and bool(entry["answer"].strip())
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf
