@@ -32,32 +32,6 @@ def forecast_fault(text: str, lab: str, names: Collection[str]) -> str | None:
     return None
 
 
-def bets_fault(text: str, lab: str, ids: Collection[str]) -> str | None:
-    """The first field of a notebook's `answers.json` that is missing or empty, None where every bet is placed.
-
-    The form, as `workbench.bet` writes it: {"lab": id, "bets": {id: {"value": number, "unit": text, "confidence":
-    0..100, ...}}, ...}; bets beyond `ids` and other tables may stand beside.
-    """
-    try:
-        form = json.loads(text)
-    except (ValueError, RecursionError):
-        return "JSON"
-    if not isinstance(form, dict) or form.get("lab") != lab:
-        return "lab"
-    bets = form.get("bets")
-    for name in ids:
-        bet = bets.get(name) if isinstance(bets, dict) else None
-        if not isinstance(bet, dict):
-            return f"bets.{name}"
-        if not _is_number(bet.get("value")):
-            return f"bets.{name}.value"
-        if not isinstance(bet.get("unit"), str) or not bet["unit"].strip():
-            return f"bets.{name}.unit"
-        if not (_is_number(bet.get("confidence")) and 0 <= bet["confidence"] <= 100):
-            return f"bets.{name}.confidence"
-    return None
-
-
 def bets_fault(text: str, lab: str, bets: Collection[str], questions: Collection[str] = ()) -> str | None:
     """The first field of a notebook's `answers.json` that is missing or empty, None where nothing asked for is.
 
@@ -95,10 +69,10 @@ def headings_with_commands(text: str) -> frozenset[str]:
 
 
 def _is_positive(value: Any) -> bool:
-    return _is_number(value) and value > 0
+    return _is_finite(value) and value > 0
 
 
-def _is_number(value: Any) -> bool:
+def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf
 
 
@@ -115,7 +89,3 @@ def _is_bet(entry: Any) -> bool:
 
 def _is_answer(entry: Any) -> bool:
     return isinstance(entry, dict) and isinstance(entry.get("answer"), str) and bool(entry["answer"].strip())
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf

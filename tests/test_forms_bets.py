@@ -24,17 +24,17 @@ def test_a_form_with_every_bet_is_complete() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "field"),
+    "change",
     [
-        ({"value": None}, "bets.L01.B2.value"),
-        ({"value": True}, "bets.L01.B2.value"),
-        ({"value": float("nan")}, "bets.L01.B2.value"),
-        ({"unit": " "}, "bets.L01.B2.unit"),
-        ({"confidence": 101}, "bets.L01.B2.confidence"),
+        {"value": None},
+        {"value": True},
+        {"value": float("nan")},
+        {"unit": " "},
+        {"confidence": 101},
     ],
 )
-def test_an_empty_field_is_named(change: dict[str, Any], field: str) -> None:
-    assert told(**change) == field
+def test_an_empty_bet_is_named(change: dict[str, Any]) -> None:
+    assert told(**change) == "bets.L01.B2"
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,16 @@ def test_an_empty_field_is_named(change: dict[str, Any], field: str) -> None:
         ("[" * 100_000, "JSON"),
         ("[]", "lab"),
         ('{"lab": "02-onnx", "bets": {}}', "lab"),
-        ('{"lab": "01-pickle"}', "bets.L01.B1"),
-        ('{"lab": "01-pickle", "bets": []}', "bets.L01.B1"),
+        ('{"lab": "01-pickle"}', "bets"),
+        ('{"lab": "01-pickle", "bets": []}', "bets"),
         ('{"lab": "01-pickle", "bets": {"L01.B1": 3}}', "bets.L01.B1"),
     ],
 )
 def test_what_is_no_form_is_a_fault_and_no_crash(text: str, field: str) -> None:
     assert bets_fault(text, "01-pickle", IDS) == field
+
+
+def test_an_open_question_is_named_where_questions_are_asked_for() -> None:
+    form = {"lab": "01-pickle", "bets": {"L01.B1": BET}, "questions": {"L01.Q1": {"answer": "42", "choice": 1}}}
+    assert bets_fault(json.dumps(form), "01-pickle", IDS[:1], ("L01.Q1",)) is None
+    assert bets_fault(json.dumps(form), "01-pickle", IDS[:1], ("L01.Q2",)) == "questions.L01.Q2"
