@@ -118,7 +118,8 @@ def show(card: Card) -> None:
 
         display(card)  # type: ignore[no-untyped-call]  # IPython gives it no types
     else:
-        print(card.plain())
+        encoding = sys.stdout.encoding or "utf-8"
+        print(card.plain().encode(encoding, "replace").decode(encoding))
 
 
 def inert(text: str) -> str:
@@ -134,10 +135,9 @@ def _marked(text: str) -> str:
 
 def _in_kernel() -> bool:
     """Whether a notebook reads what we display: a terminal, IPython's too, takes text."""
-    return "ipykernel" in sys.modules and "IPython" in sys.modules and _shell() is not None
-
-
-def _shell() -> object:
+    if "IPython" not in sys.modules:
+        return False
     from IPython import get_ipython
 
-    return get_ipython()
+    shell = get_ipython()
+    return shell is not None and type(shell).__name__ != "TerminalInteractiveShell"

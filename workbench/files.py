@@ -6,9 +6,12 @@ import errno
 import json
 import os
 import secrets
+import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
 from workbench.errors import WorkbenchError
@@ -18,12 +21,16 @@ Json = Any  # plain JSON data
 ANSWERS, RESULTS, LOCAL = "answers.json", "results.json", ".workbench.json"
 _TABLES = {ANSWERS: ("bets", "questions"), RESULTS: ("measures", "notes"), LOCAL: ("checks", "log")}
 _MOST = 64 << 20
+_PATIENCE = 10.0
 
 
 def read(session: Session, name: str) -> dict[str, Json]:
     """What the file holds, its tables there even where it is not; refuses one that is torn or another lab's."""
+    path = session.out_dir / name
     try:
-        with open(session.out_dir / name, "rb") as file:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would never end
+            session.refuse("file_closed", file=name, reason=session.say("no_file"))
+        with open(path, "rb") as file:
             content = file.read(_MOST + 1)
     except FileNotFoundError:
         content = b"{}"
@@ -76,10 +83,25 @@ def _alone(folder: Path) -> Iterator[None]:
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _wait_for(handle, fcntl)
         yield
     finally:
         os.close(handle)
+
+
+def _wait_for(handle: int, fcntl: ModuleType) -> None:
+    """The lock, for which another kernel may make us wait a little. Some network folders have none: then without."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        except OSError:
+            return
 
 
 def _write_whole(path: Path, content: bytes) -> None:
@@ -112,6 +134,8 @@ def _sync_folder(folder: Path) -> None:
 def _refuse_os(session: Session, error: OSError, name: str) -> NoReturn:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         raise WorkbenchError("disk_full", session.lang, file=name) from error
+    if isinstance(error, BlockingIOError):
+        raise WorkbenchError("file_busy", session.lang, file=name) from error
     if not session.out_dir.is_dir():
         raise WorkbenchError("no_out_dir", session.lang, path=str(session.out_dir)) from error
     raise WorkbenchError("file_closed", session.lang, file=name, reason=error.strerror or "?") from error

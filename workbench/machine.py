@@ -14,7 +14,7 @@ from typing import Any
 _ENVIRONMENT = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 # What decides how fast a network runs; the other hundred flags say nothing here.
 _TELLING = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "neon", "sve", "i8mm", "bf16", "fphp")
-_HEADLINE = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm", "bf16", "sve")
+_HEADLINE = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm")
 
 
 def threads(contenders: Mapping[str, Callable[[], object]]) -> dict[str, Any]:

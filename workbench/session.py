@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import operator
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal, NoReturn, cast
 
@@ -102,7 +105,11 @@ def close_session() -> None:
 
 def is_whole(value: Any) -> bool:
     """Whether `value` is a whole number, numpy's too, and not a truth value."""
-    return hasattr(value, "__index__") and not isinstance(value, bool)
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return not isinstance(value, bool)
 
 
 def is_blank(value: object) -> bool:
@@ -112,12 +119,12 @@ def is_blank(value: object) -> bool:
 
 def is_number(value: Any) -> bool:
     """Whether `value` is a finite number, numpy's too, and not a truth value."""
-    import math
-    from numbers import Real
-
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
-    return math.isfinite(value)
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float reaches
+        return False
 
 
 def repr_short(value: object) -> str:

@@ -96,9 +96,10 @@ class Measurement:
 
     def _row(self, name: str, first: str) -> list[str]:
         low, high = self.ratio_range(first, name)
-        figures = [number(value, self.lang) for value in (self.median(name), self.p95(name), self.ratio(first, name))]
-        between = "-" if name == first else f"{number(low, self.lang)} – {number(high, self.lang)}"
-        return [name, *figures[:2], f"× {figures[2]}", between, str(len(self.samples[name]))]
+        values = (self.median(name), self.p95(name), self.ratio(first, name), low, high)
+        middle, late, ratio, least, most = (number(value, self.lang, zeros=True) for value in values)
+        between = "-" if name == first else f"{least} – {most}"
+        return [name, middle, late, f"× {ratio}", between, str(len(self.samples[name]))]
 
     def _of(self, name: str) -> tuple[float, ...]:
         if name not in self.samples:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Literal
 
 Lang = Literal["en", "fr"]
@@ -27,7 +27,7 @@ def both(code: str, /, **facts: Fact) -> str:
 
 
 def shown(value: Fact, lang: Lang) -> str:
-    """A fact as text: numbers with four digits and the reader's decimal mark, a missing one as a dash."""
+    """A fact as text: numbers in the reader's way, a missing one as a dash."""
     if value is None:
         return "-"
     if isinstance(value, float):
@@ -35,9 +35,9 @@ def shown(value: Fact, lang: Lang) -> str:
     return str(value)
 
 
-def number(value: float, lang: Lang) -> str:
-    """`value` with three digits that mean something: 0.123, 12.3, 1230."""
-    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+def number(value: float, lang: Lang, zeros: bool = False) -> str:
+    """`value` with three digits that mean something: 0.123, 12.3, 1230; `zeros`, for columns, keeps those at the end."""
+    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}" if zeros else f"{value:.3g}"
     return text.replace(".", ",") if lang == "fr" else text
 
 
@@ -46,7 +46,7 @@ def catalogue() -> dict[str, dict[str, str]]:
     """Code -> language -> sentence with its placeholders."""
     import tomllib
 
-    return tomllib.loads(resources.files("workbench").joinpath("words.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 
 
 def _spaced(sentence: str) -> str:
