@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from grader.cli.session import Session, Suggesting, lang_option, shown
-from grader.errors import LabError
+from grader.errors import Fact, LabError
 
 if TYPE_CHECKING:
     from grader.cli.session import Settings
+    from grader.notebooks.lint import Broken
     from grader.notebooks.source import Source
+    from grader.records import Lab
 
 DIFFERS = 1
 
@@ -44,6 +46,50 @@ def build(session: Session, names: tuple[str, ...], check: bool, solutions: str 
         session.put("cli_nb_orphan", path=shown(path))
     session.put("cli_nb_built", sources=len(sources), changed=len(changed))
     return DIFFERS if strays or (check and changed) else 0
+
+
+@notebook.command("lint")
+@click.argument("names", metavar="[NOTEBOOK]...", nargs=-1)
+@click.option("--rule", "rules", metavar="RULE", multiple=True, help="Only this rule, as R03; may be repeated.")
+@lang_option
+@click.pass_obj
+def lint_notebooks(session: Session, names: tuple[str, ...], rules: tuple[str, ...]) -> int:
+    """Say where a notebook (default: each of them) breaks a rule, and what to do about it. Exit 1 where one does."""
+    from grader.lab import near_miss
+    from grader.notebooks.lint import lint, subject_of
+    from grader.notebooks.rules import RULES
+
+    for rule in rules:
+        if rule not in RULES:
+            raise LabError("nb_no_rule", name=rule, near=near_miss(rule, RULES))
+    settings = session.settings()
+    total = 0
+    for source in read_sources(settings, names):
+        subject = subject_of(source.path, settings.home, lab_of(source, settings), settings.home / "notebooks")
+        broken = lint(subject, rules)
+        for one in broken:
+            click.echo(worded(session, one))
+        session.put("cli_nb_linted", name=source.name, count=len(broken))
+        total += len(broken)
+    return DIFFERS if total else 0
+
+
+def worded(session: Session, one: Broken) -> str:
+    """One break of a rule as a line: rule, place, what is wrong and what to do."""
+    sentence = session.say(one.code, **one.facts)
+    lang = f" ({one.lang})" if one.lang else ""
+    if one.cell is None:
+        return session.say("cli_nb_broken_whole", rule=one.rule, sentence=sentence)
+    where: dict[str, Fact] = {"cell": one.cell, "line": one.line, "lang": lang, "first": one.first}
+    return session.say("cli_nb_broken", rule=one.rule, sentence=sentence, **where)
+
+
+def lab_of(source: Source, settings: Settings) -> Lab | None:
+    """The lab that a notebook belongs to, None where there is none of its name. Raises `LabError`."""
+    from grader.lab import load_lab
+
+    folder = settings.labs / source.name
+    return load_lab(folder) if (folder / "lab.toml").is_file() else None
 
 
 def read_sources(settings: Settings, names: tuple[str, ...]) -> list[Source]:

@@ -6,7 +6,7 @@
     # <<< solution
 
 The solution version keeps the code of the block. The student's has its `# keep: ` lines instead, and then
-`raise NotImplementedError("L02.E1")`, so that a run stops there and nowhere else.
+`raise NotImplementedError("L02.E1")`, so that a run stops there and nowhere else. Bets and answers are left open too.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from grader.errors import Fact, LabError
+from grader.notebooks.blanks import blanked
 from grader.notebooks.source import Cell, Source
 from grader.records import Lang
 
@@ -69,7 +70,7 @@ def _stubbed(source: Source, cell: Cell) -> Cell:
     lines: list[str] = []
     for part in _parts(source, cell):
         lines += stub(part, cell.id or "") if isinstance(part, Block) else [part]
-    stubbed = _with_code(cell, lines)
+    stubbed = _with_code(cell, blanked("\n".join(lines)).split("\n"))
     if "exercise" not in cell.tags:
         return stubbed
     # "Run all" goes on after a stub, in JupyterLab as in CI.
