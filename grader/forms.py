@@ -83,7 +83,7 @@ def _is_sentence(value: Any) -> bool:
 def _is_bet(entry: Any) -> bool:
     if not isinstance(entry, dict) or not (isinstance(entry.get("unit"), str) and entry["unit"].strip()):
         return False
-    sure = entry.get("confidence")
+    sure: Any = entry.get("confidence")
     return _is_finite(entry.get("value")) and _is_finite(sure) and 0 <= sure <= 100
 
 
