@@ -7,6 +7,7 @@ from pathlib import Path
 from grader.engines.base import Engine
 from grader.images.course import build_base, ensure_base
 from grader.images.folders import ensure_driver, ensure_yardstick
+from grader.images.notebook import ensure_notebook
 from grader.images.recipe import BASE_TAG, Progress
 from grader.images.record import Recorded, locked, read_record, write_record
 from grader.images.registry import build_base_from_registry
@@ -19,6 +20,7 @@ __all__ = [
     "build_base_from_registry",
     "ensure_base",
     "ensure_driver",
+    "ensure_notebook",
     "ensure_yardstick",
     "list_images",
     "remove_images",
