@@ -21,6 +21,7 @@ MIB = 1 << 20
 FILE_BYTES = 50 * MIB
 TEXT_BYTES = MIB
 ANSWER_BYTES = 8 * MIB
+SIBLINGS = 8
 CPU_SECONDS = 30
 MEMORY_BYTES = 1024 * MIB
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -115,8 +116,11 @@ class Siblings:
             handle = os.open(name, _OPEN, dir_fd=self._folder)
         except OSError:
             raise Refused("external", location=shown(name), detail="missing") from None
-        with open(handle, "rb") as file:
+        try:
             facts = os.fstat(handle)
-            if not stat.S_ISREG(facts.st_mode) or facts.st_size > FILE_BYTES or len(self._read) >= 16:
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size > FILE_BYTES or len(self._read) >= SIBLINGS:
                 raise Refused("external", location=shown(name), detail="file")
-            return memoryview(file.read(FILE_BYTES))
+            with open(handle, "rb", closefd=False) as file:
+                return memoryview(file.read(FILE_BYTES))
+        finally:
+            os.close(handle)

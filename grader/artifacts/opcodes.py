@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickletools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 OPCODES = 20_000
@@ -73,12 +73,15 @@ class _Machine:
         self._memo: dict[int, str | None] = {}
 
     def step(self, name: str, argument: str | int | None) -> None:
-        if name in ("GLOBAL", "INST"):
-            self._import(str(argument).split(" ", 1))
-        elif name == "STACK_GLOBAL":
-            self._need(2)
-            self._import(self._stack[-2:])
+        names = str(argument).split(" ", 1) if name in ("GLOBAL", "INST") else self._stack[-2:]
+        self._apply(name, argument)
+        if name in ("GLOBAL", "INST", "STACK_GLOBAL"):
+            told = [each for each in names if each is not None and _NAME.fullmatch(each)]
+            # A name that is odd or put together on the way is still an import, of something that cannot be told.
+            self.imports.append(".".join(told) if len(told) == 2 else UNTOLD)
         self.called = self.called or name in _CALLS
+
+    def _apply(self, name: str, argument: str | int | None) -> None:
         if name == "MARK":
             self._marks.append(len(self._stack))
         elif name in _PUTS:
@@ -111,11 +114,6 @@ class _Machine:
     def _need(self, count: int) -> None:
         if len(self._stack) - (self._marks[-1] if self._marks else 0) < count:
             raise _Broken
-
-    def _import(self, names: Sequence[str | None]) -> None:
-        told = [name for name in names if name is not None and _NAME.fullmatch(name)]
-        # A name that is odd or put together on the way is still an import, of something that cannot be told.
-        self.imports.append(".".join(told) if len(told) == 2 else UNTOLD)
 
 
 def _index(argument: str | int | None) -> int:
