@@ -36,7 +36,8 @@ __all__ = ["asked_items", "checks_digest", "find_lab", "load_lab", "near_miss", 
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _TOP = (
-    "id", "kind", "minutes", "title", "item", "collect", "service", "start", "execute", "artifact", "rebuild", "limits",
+    "id", "kind", "minutes", "title", "item", "data", "collect", "service", "start", "execute", "artifact", "rebuild",
+    "limits",
 )  # fmt: skip
 _FIELDS = {"item": "items", "start": "starts", "execute": "executions", "artifact": "artifacts"}
 _START_FIELDS = frozenset(StartSpec.model_fields) - {"options"}

@@ -7,13 +7,17 @@ from pathlib import Path, PurePosixPath
 
 from grader.errors import LabError
 from grader.nearest import near_miss
-from grader.records import ArtifactSpec, ExecuteSpec, Lab
+from grader.records import ArtifactSpec, ExecuteSpec, Lab, Lang
 
 TAKEN = frozenset(["submission", "build", "image", "rebuild"])  # sections that every lab has or may have
 
 
 def check_runs(file: Path, lab: Lab) -> None:
     """Raise `LabError` for the first `[execute.*]`, `[artifact.*]` or `sections` that cannot work."""
+    for name in lab.data:
+        _check_path(file, "lab.toml", name)
+        if lab_file(lab, name) is None:
+            raise LabError("lab_file_missing", path=str(file), where="lab.toml", name=name)
     names = [*lab.starts, *lab.executions, *lab.artifacts]
     for name in names:
         if name in TAKEN or names.count(name) > 1:
@@ -43,10 +47,22 @@ def lab_file(lab: Lab, name: str) -> Path | None:
     return next((path for path in places if path.is_file()), None)
 
 
+def student_files(lab: Lab, lang: Lang) -> dict[str, Path]:
+    """What a student starts from: name in the work folder -> file. The starter, the data, and the lab's notebook."""
+    root = Path(lab.root)
+    found = {f"data/{name}": path for name, path in _files_below(root / "data").items()}
+    for name in (*lab.data, *(name for spec in lab.executions.values() for name in spec.data)):
+        if (path := lab_file(lab, name)) is not None:
+            found[f"data/{name}"] = path
+    notebook = root.parent.parent / "notebooks" / lang / f"{lab.id}.ipynb"
+    if notebook.is_file():
+        found[notebook.name] = notebook
+    return found | _files_below(root / "starter")
+
+
 def harness_files(folder: Path) -> dict[str, Path]:
     """Relative name -> path of every file of a harness."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return {path.relative_to(folder).as_posix(): path for path in found}
+    return _files_below(folder)
 
 
 def run_files(lab: Lab) -> Iterator[Path]:
@@ -59,6 +75,11 @@ def run_files(lab: Lab) -> Iterator[Path]:
         for run in artifact.runs.values():
             if run.pair is not None and (path := lab_file(lab, run.pair)) is not None:
                 yield path
+
+
+def _files_below(folder: Path) -> dict[str, Path]:
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(folder).as_posix(): path for path in found}
 
 
 def _check_execution(file: Path, lab: Lab, where: str, spec: ExecuteSpec) -> None:

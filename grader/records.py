@@ -160,6 +160,7 @@ class Lab(Record):
     minutes: int
     title: Text
     items: tuple[Item, ...]
+    data: tuple[str, ...] = ()  # files of labs/common that a student finds in data/, beside the lab's own
     collect: Collect = Collect()
     service: Service = Service()
     starts: dict[str, StartSpec] = {}

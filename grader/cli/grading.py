@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,10 +80,14 @@ def run(
 @click.pass_obj
 def start(session: Session, lab: str, folder: str | None) -> None:
     """Copy what LAB gives you into FOLDER (default: work/NN-slug), never over a file of yours."""
+    from grader.lab_runs import student_files
+
     settings = session.settings()
     loaded = find(lab, settings)
     target = Path(folder) if folder else work_folder(loaded, settings)
-    copied, kept = copy_starter(Path(loaded.root) / "starter", target)
+    if not (files := student_files(loaded, session.lang)):
+        raise LabError("no_starter", path=str(Path(loaded.root) / "starter"))
+    copied, kept = copy_files(files, target)
     session.put("cli_started", copied=len(copied), folder=shown(target.absolute()))
     if kept:
         session.put("cli_kept", kept=len(kept), files=", ".join(kept[:5]) + (" …" if len(kept) > 5 else ""))
@@ -167,30 +172,27 @@ def find_submission(lab: Lab, argument: str | None, settings: Settings) -> str:
     return argument
 
 
-def copy_starter(starter: Path, target: Path) -> tuple[list[str], list[str]]:
-    """The starter's files laid into `target`: (those copied, those that were there and stay as they are)."""
+def copy_files(files: Mapping[str, Path], target: Path) -> tuple[list[str], list[str]]:
+    """`files` laid into `target` under their names: (those copied, those that were there and stay as they are)."""
     from grader.durable import disk_trouble
 
-    if not starter.is_dir():
-        raise LabError("no_starter", path=str(starter))
     copied: list[str] = []
     kept: list[str] = []
-    for file in sorted(path for path in starter.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        name = file.relative_to(starter)
+    for name, file in sorted(files.items()):
         try:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             with open(target / name, "xb") as copy:
                 copy.write(file.read_bytes())
         except FileExistsError:
             if (target / name).parent.is_dir():
-                kept.append(str(name))
+                kept.append(name)
                 continue
             raise LabError("start_not_folder", path=str((target / name).parent)) from None
         except NotADirectoryError:
             raise LabError("start_not_folder", path=str((target / name).parent)) from None
         except OSError as error:
             raise disk_trouble(error, target / name) from error
-        copied.append(str(name))
+        copied.append(name)
     return copied, kept
 
 
