@@ -105,6 +105,7 @@ def build_on(
     info = engine.images.find(built.image) if built.image else None
     if info is None:
         detail = (built.message or built.log)[-600:].strip()
-        full = built.problem == "disk" or "no space left on device" in built.log.lower() + detail.lower()
-        raise InfraError("image_disk_full" if full else "image_build_failed", image=tag, detail=detail)
+        if built.problem == "disk" or "no space left on device" in (built.log + detail).lower():
+            raise InfraError("image_disk_full", image=tag, detail=detail)
+        raise InfraError("image_build_failed", image=tag, detail=detail)
     return info
