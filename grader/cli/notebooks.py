@@ -13,6 +13,7 @@ from grader.errors import Fact, LabError
 if TYPE_CHECKING:
     from grader.cli.session import Settings
     from grader.notebooks.lint import Broken
+    from grader.notebooks.running import Ran
     from grader.notebooks.source import Source
     from grader.records import Lab
 
@@ -90,6 +91,63 @@ def lab_of(source: Source, settings: Settings) -> Lab | None:
 
     folder = settings.labs / source.name
     return load_lab(folder) if (folder / "lab.toml").is_file() else None
+
+
+@notebook.command("run")
+@click.argument("name", metavar="NOTEBOOK")
+@click.option("--solution", is_flag=True, help="Run the solution, which must raise nothing.")
+@click.option("--fast", is_flag=True, help="Less data, fewer repeats.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The parameter `seed`.")
+@click.option("--student", metavar="KEY", help="Take the seed of this student.")
+@click.option("--seconds", type=click.IntRange(1), default=600, show_default=True, help="The outer clock.")
+@click.option("--keep", metavar="FOLDER", type=click.Path(), help="Run in FOLDER, which must not exist, and keep it.")
+@lang_option
+@click.pass_obj
+def run_one(
+    session: Session, name: str, solution: bool, fast: bool, seed: int, student: str | None, seconds: int,
+    keep: str | None,
+) -> int:  # fmt: skip
+    """Run NOTEBOOK from a fresh copy of what a student starts from; `--lang` also says which language's.
+
+    The student's version may raise NotImplementedError, with the right id, in exercises; nothing else may raise.
+    Exit 1 where something did, or where the run took more CPU time than it may.
+    """
+    from tempfile import TemporaryDirectory
+
+    from grader.lab_runs import student_files
+    from grader.notebooks.running import Order, run_notebook
+    from grader.notebooks.students import student_seed
+
+    if student is not None and not student.strip():
+        raise LabError("nb_no_key")
+    if keep and Path(keep).exists():
+        raise LabError("nb_keep_exists", path=keep)
+    settings = session.settings()
+    (source,) = read_sources(settings, (name,))
+    lab = lab_of(source, settings)
+    files = student_files(lab, session.lang) if lab else {}
+    seed = student_seed(student) if student else seed
+    order = Order(source, session.lang, "solution" if solution else "student", fast, seed, seconds)
+    with TemporaryDirectory(prefix="grader-notebook-") as scratch:
+        folder = Path(keep).absolute() if keep else Path(scratch) / "run"
+        ran = run_notebook(order, files, folder, settings.home)
+    show_run(session, ran)
+    return DIFFERS if ran.problem else 0
+
+
+def show_run(session: Session, ran: Ran) -> None:
+    """A line for each cell, then the sum, then what went wrong first."""
+    from grader.render.inert import inert
+
+    for cell in ran.cells:
+        took = "-" if cell.seconds is None else f"{cell.seconds:.1f}"
+        click.echo(f"{cell.number:4}  {took:>7} s  {cell.error or '':20}  {inert(cell.first)}")
+    session.put("cli_nb_ran", seconds=ran.seconds, cpu=ran.cpu_seconds, cells=len(ran.cells))
+    for name, verdict in ran.verdicts.items():
+        click.echo(f"{name}  {inert(verdict)}")
+    if ran.problem:
+        code, facts = ran.problem
+        session.put(code, **facts)
 
 
 def read_sources(settings: Settings, names: tuple[str, ...]) -> list[Source]:

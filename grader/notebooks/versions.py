@@ -5,8 +5,8 @@
     # keep: scores = ...
     # <<< solution
 
-The solution version keeps the code of the block. The student's has its `# keep: ` lines instead, and then
-`raise NotImplementedError("L02.E1")`, so that a run stops there and nowhere else. Bets and answers are left open too.
+The solution version keeps the code of the block. The student's has `raise NotImplementedError("L02.E1")` instead, and
+then the `# keep: ` lines: unfinished as they are, they are never run. Bets and answers are left open too.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def blocks_of(source: Source, cell: Cell) -> list[Block]:
 
 def stub(block: Block, exercise: str) -> list[str]:
     """The lines that stand for a block in the student's version."""
-    return [*block.kept, f'{block.indent}raise NotImplementedError("{exercise}")']
+    return [f'{block.indent}raise NotImplementedError("{exercise}")', *block.kept]
 
 
 def _solved(source: Source, cell: Cell) -> Cell:
