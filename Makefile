@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo lint test test-all bench clean
+.PHONY: help setup setup-dev demo lab lint test test-all bench clean
 BIN := .venv/bin
 
 help:  ## show these targets
@@ -13,6 +13,9 @@ setup-dev:  ## the same, with what tests and measurements need
 
 demo: setup  ## grade the reference solution of lab 05 and one with a fault
 	@scripts/demo.sh
+
+lab:  ## open JupyterLab on your own work folder of a lab: make lab LAB=01
+	@scripts/lab.sh $(LAB)
 
 lint: setup-dev  ## style, types and the direction of imports
 	$(BIN)/ruff check .
