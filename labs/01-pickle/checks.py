@@ -150,11 +150,11 @@ def meta(evidence: Evidence) -> None:
 @check("rebuild")
 def rebuild(evidence: Evidence) -> None:
     """`load_model` builds the network of a folder that it has never seen."""
-    report = _object(evidence["rebuild"], "rebuild.json")
+    report = _object(evidence["loaded"], "rebuild.json")
     if report.get("problem"):
         known = report["problem"] if report["problem"] in ("missing", "raised", "shape", "not_finite") else "raised"
         raise Fail(known, message=str(report.get("message"))[:200])
-    expected = evidence["rebuild"]["truth"]["probabilities"]
+    expected = evidence["loaded"]["truth"]["probabilities"]
     answers = report.get("answers")
     if not isinstance(answers, list) or len(answers) != len(expected):
         raise Fail("shape", message="-")
