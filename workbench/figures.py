@@ -40,8 +40,8 @@ def _png(session: Session, fig: Any) -> bytes:
     if isinstance(fig, str | Path):
         try:
             fig = Path(fig).read_bytes()
-        except OSError as error:
-            session.refuse("figure_file", path=str(fig), reason=error.strerror or "?")
+        except (OSError, ValueError) as error:  # ValueError: a NUL, which no file system has
+            session.refuse("figure_file", path=repr_short(str(fig)), reason=getattr(error, "strerror", None) or "?")
     if not (isinstance(fig, bytes) and fig.startswith(_PNG)):
         session.refuse("figure_kind", found=type(fig).__name__)
     return fig

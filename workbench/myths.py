@@ -50,10 +50,10 @@ def myth(
 def _verdict(session: Session, name: str, verdict: Any) -> str | None:
     if is_blank(verdict):
         return None
-    if verdict not in VERDICTS:
+    if not isinstance(verdict, str) or verdict not in VERDICTS:
         near = difflib.get_close_matches(str(verdict).lower(), VERDICTS, n=1, cutoff=0.5)
         session.refuse("myth_verdict", id=name, found=repr_short(verdict), verdicts=" | ".join(near or VERDICTS))
-    return str(verdict)
+    return verdict
 
 
 def _condition(session: Session, name: str, condition: Any) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-GRADER = (sys.executable, "-m", "grader")
+GRADER = (sys.executable, "-P", "-m", "grader")  # -P: what stands in the work folder is not the grader's
 _GRACE = 10.0
 
 
@@ -28,7 +28,7 @@ class Ended:
 
 def call(command: Sequence[str], folder: Path, environ: Mapping[str, str], seconds: float) -> Ended:
     """Runs `command` in `folder` for at most `seconds`; then it and its children are asked to stop, and made to."""
-    if tuple(command[:3]) == GRADER and find_spec("grader") is None:
+    if tuple(command[: len(GRADER)]) == GRADER and find_spec("grader") is None:
         return Ended("missing")
     try:
         process = subprocess.Popen(

@@ -9,7 +9,7 @@ from typing import Any
 from workbench import labs
 from workbench.cards import Card, Line, Table
 from workbench.files import ANSWERS, update
-from workbench.session import Session, is_blank, repr_short
+from workbench.session import Session, is_blank, is_whole, repr_short
 
 
 def ask(session: Session, question_id: object, choices: Any, answer: Any, text: Any) -> Card:
@@ -37,14 +37,20 @@ def ask(session: Session, question_id: object, choices: Any, answer: Any, text: 
 
 def _judged(session: Session, name: str, options: list[str], chosen: str) -> str:
     known = labs.question(session, name)
-    right = known.get("right")
     because = known.get("because")
     because = because.get(session.lang) if isinstance(because, dict) else None
-    right_number = right if isinstance(right, int) else options.index(right) + 1 if right in options else None
-    if right_number is None:
+    right = _right(known.get("right"), options)
+    if right is None:
         return session.say("ask_kept", answer=chosen)
-    code = "ask_right" if options.index(chosen) + 1 == right_number else "ask_wrong"
+    code = "ask_right" if chosen == right else "ask_wrong"
     return session.say(code, answer=chosen, because=because or "").rstrip()
+
+
+def _right(given: Any, options: list[str]) -> str | None:
+    """The right choice where the lab names one of these, by its number or its text."""
+    if is_whole(given) and 1 <= given <= len(options):
+        return options[int(given) - 1]
+    return next((option for option in options if option == given), None)
 
 
 def _choices(session: Session, name: str, choices: Any) -> list[str]:
@@ -59,8 +65,8 @@ def _choices(session: Session, name: str, choices: Any) -> list[str]:
 
 
 def _chosen(session: Session, name: str, options: list[str], answer: Any) -> str:
-    if isinstance(answer, int) and not isinstance(answer, bool) and 1 <= answer <= len(options):
-        return options[answer - 1]
+    if is_whole(answer) and 1 <= answer <= len(options):
+        return options[int(answer) - 1]
     if isinstance(answer, str):
         same = [option for option in options if option.strip().casefold() == answer.strip().casefold()]
         if same:
