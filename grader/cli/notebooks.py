@@ -32,14 +32,18 @@ def notebook() -> None:
 @lang_option
 @click.pass_obj
 def build(session: Session, names: tuple[str, ...], check: bool, solutions: str | None) -> int:
-    """Make the notebooks in English and French from their sources (default: all of them)."""
+    """Make the notebooks in English and French from their sources (default: all of them, and the glossary)."""
     from grader.notebooks import build as building
+    from grader.notebooks.glossary import read_glossary, stale_pages, write_pages
 
     settings = session.settings()
     sources = read_sources(settings, names)
     folder = Path(solutions) if solutions else settings.home / "notebooks"
     act = building.stale if check else building.build
     changed = [path for source in sources for path in act(source, folder, "solution" if solutions else "student")]
+    if not names and not solutions:
+        words = read_glossary(settings.home / "notebooks" / "glossary.toml")
+        changed += (stale_pages if check else write_pages)(words, settings.home) if words.entries else []
     strays = building.orphans(sources, folder) if not names and not solutions else []
     for path in changed:
         session.put("cli_nb_stale" if check else "cli_nb_written", path=shown(path))
