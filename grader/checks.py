@@ -13,9 +13,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from grader.records import Evidence, Json, Request
+from grader.outcomes import refusal
+from grader.records import Evidence, Json, Request, Section
 
-__all__ = ["Check", "Fail", "Feed", "Given", "Inputs", "Remark", "Request", "Skip", "check", "feed", "given", "inputs"]
+__all__ = [
+    "Check", "Fail", "Feed", "Given", "Inputs", "Remark", "Request", "Skip", "check", "feed", "given", "inputs",
+    "usable",
+]  # fmt: skip
 
 
 class Fail(Exception):
@@ -113,3 +117,16 @@ def feed(name: str) -> Callable[[FeedMaker], FeedMaker]:
         return function
 
     return mark
+
+
+def usable(section: Section, run: str | None = None) -> None:
+    """Pass over an execution that ended well (every cell ran, in order), or an artefact that is there and clean.
+
+    With `run`, over an artefact whose run of that name answered. Else raise `Fail`, in words that every lab shares.
+    """
+    parts = ("result", "cells", "file") if run is None else ("file", run)
+    found = {part: section[part] for part in parts if part in section or part == run}
+    refused = refusal(found)
+    if refused is not None:
+        cause, facts = refused
+        raise Fail(cause, **facts)

@@ -75,7 +75,7 @@ class Workroom(Protocol):
     identity: str
 
     def do(self, job: Job, keep: Path) -> Done:
-        """Run the job; the files it takes are kept in the folder `keep`, under names of ours."""
+        """Run the job; the files it takes are kept in the new folder `keep`, under the names of `job.take`."""
         ...
 
     def close(self) -> None: ...

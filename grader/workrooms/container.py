@@ -255,7 +255,7 @@ def take_files(line: Channel, job: Job, keep: Path) -> tuple[dict[str, Output], 
     command = {"op": "take", "names": list(job.take), "file_bytes": job.out_mib * MIB}
     line.send(json.dumps(command).encode())
     about = hear(line)
-    outputs = {name: take_file(line, job, keep / str(number)) for number, name in enumerate(job.take)}
+    outputs = {name: take_file(line, job, keep / name) for name in job.take}
     if hear(line).get("ok") != "take":
         raise InfraError("holder_gone")
     return outputs, tuple(about["others"]), bool(about["full"])

@@ -60,7 +60,8 @@ class LocalRoom:
             remove(folder)
 
     def close(self) -> None:
-        """Nothing is kept between jobs."""
+        """Nothing is kept between jobs; the folder they were in goes."""
+        remove(self._work)
 
     def __enter__(self) -> LocalRoom:
         return self
@@ -122,7 +123,7 @@ def read_line(handle: int, deadline: float, limit: int) -> bytes:
 
 def take_files(job: Job, out: Path, keep: Path) -> dict[str, Output]:
     """Output by name; links and special files are refused, whatever they lead to."""
-    return {name: take_file(job, out, name, keep / str(number)) for number, name in enumerate(job.take)}
+    return {name: take_file(job, out, name, keep / name) for name in job.take}
 
 
 def take_file(job: Job, out: Path, name: str, target: Path) -> Output:
