@@ -37,7 +37,7 @@ def shown(value: Fact, lang: Lang) -> str:
 
 def number(value: float, lang: Lang, zeros: bool = False) -> str:
     """`value` with the three digits that mean something: 0.123, 12.3, 1230; in columns, `zeros` at the end stay."""
-    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}" if zeros else f"{value:.3g}"
+    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".") if zeros else f"{value:.3g}"
     return text.replace(".", ",") if lang == "fr" else text
 
 
