@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from grader.artifacts import scan
+from grader.artifacts import STANDARD_DOMAINS, scan
 from grader.checks import Feed, Given
 from grader.errors import LabError
 from grader.execution.cells import cell_rows, not_run
@@ -212,7 +212,7 @@ class _Executing:
             empty = {"path": spec.file, "size": 0, "sha256": None, "gzip_size": None, "facts": {}}
             section = {"file": empty | {"problem": refused}, "pickles": []}
         else:
-            section = scan(path, spec.format)
+            section = scan(path, spec.format, (*STANDARD_DOMAINS, *spec.domains))
             section["file"]["path"] = spec.file
         problem = section["file"]["problem"]
         if problem not in (None, "missing") and self.run_class == "GRADED":

@@ -49,6 +49,7 @@ def ask_model(room: Workroom, lab: Lab, model: Model, run: ModelRun, feed: Feed)
         "batches": list(run.batches),
         "pair": PAIR if pair is not None else None,
         "rounds": run.rounds,
+        "with": run.with_,
         "seconds": run.seconds,
     }
     job = Job(
@@ -71,7 +72,9 @@ def evaluator_files() -> dict[str, bytes | Path]:
 
 
 def _packed(array: Any) -> dict[str, Json]:
-    """A numpy array as JSON: dtype, shape and its bytes in row order."""
+    """A numpy array as JSON: dtype, shape and its bytes in row order; words as they are."""
+    if array.dtype.kind in "OUT":
+        return {"dtype": "string", "shape": list(array.shape), "data": [str(word) for word in array.ravel()]}
     data = base64.b64encode(array.tobytes(order="C")).decode()
     return {"dtype": str(array.dtype), "shape": list(array.shape), "data": data}
 
