@@ -137,7 +137,7 @@ def _waited_for(cells: tuple[Cell, ...]) -> dict[str, list[int]]:
 def _waits(name: str, call: ast.Call) -> str:
     if name == "wb.require":
         return first_text(call)
-    return (text_of(keyword(call, "bet")) or "") if name == "wb.measure" else ""
+    return (text_of(keyword(call, "bet")) or "") if name in ("wb.measure", "wb.myth") else ""
 
 
 def _first_runs(subject: Subject) -> Iterator[Finding]:

@@ -93,7 +93,7 @@ def r17(subject: Subject) -> Iterator[Finding]:
                         yield Finding("nb_r17_unknown", cell, {"short": short}, lang)
                     elif not _spelled(paragraph, entry.long.en, entry.long.fr, lang):
                         facts = {"short": short, "long": entry.long.in_(lang), "english": entry.long.en}
-                        yield Finding(f"nb_r17_first_{lang}", cell, {**facts}, lang)
+                        yield Finding("nb_r17_first_fr" if lang == "fr" else "nb_r17_first_en", cell, {**facts}, lang)
 
 
 def _figure_problems(subject: Subject) -> Iterator[Finding]:

@@ -56,7 +56,7 @@ parcels = json.loads((Path(data_dir) / "parcels.json").read_text())
 # ## How long does a sum take?
 #
 # A form sends 10,000 sizes. One Python loop, or one call of NumPy: which would you put behind it? An API (application programming interface) answers while somebody waits.
-# %% [markdown] lang="fr" minutes=15
+# %% [markdown] lang="fr"
 # ## Combien de temps prend une somme ?
 #
 # Un formulaire envoie 10 000 tailles. Une boucle en Python, ou un appel à NumPy : que mettriez-vous derrière ? Une interface de programmation (API, *application programming interface*) répond pendant que quelqu'un attend.
@@ -109,7 +109,7 @@ wb.check("L90.E1")
 # ## Without looking back
 #
 # What does the door refuse? Next: [lab 01, on pickle](../../labs/01-pickle/README.md).
-# %% [markdown] lang="fr" minutes=10
+# %% [markdown] lang="fr"
 # ## Sans regarder en arrière
 #
 # Que refuse la porte ? Ensuite : [le TP 01, sur pickle](../../labs/01-pickle/README.fr.md).
