@@ -152,10 +152,11 @@ class ContainerRoom:
     def _make(self, size: Size) -> Made:
         """A holder with four volumes and, on the same volumes, the sandbox."""
         names = {room: self._volume(room, size) for room in ROOMS}
-        mounts = {name: (PATHS[room], "rw") for room, name in names.items()}
+        # nocopy: the image may have a folder of that name, whose owner the volume would take over.
+        mounts = {name: (PATHS[room], "rw,nocopy") for room, name in names.items()}
         holder = self._owned.start("holder", self._holder_request(mounts))
         line = holder.attach()
-        mounts |= {names[room]: (PATHS[room], "ro") for room in READ_ONLY}
+        mounts |= {names[room]: (PATHS[room], "ro,nocopy") for room in READ_ONLY}
         box = self._owned.start("room", self._box_request(size, mounts, {}))
         return Made(size, box, box.attach(), holder, line, tuple(names.values()))
 
