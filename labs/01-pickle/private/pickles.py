@@ -23,7 +23,7 @@ CALLS = (
     ("builtins", "exec", ("open('{canary}', 'w').close()",)),
     ("builtins", "open", ("{canary}", "w")),
     ("subprocess", "getoutput", ("touch {canary}",)),
-    ("timeit", "timeit", ("open('{canary}', 'w').close()", "pass")),
+    ("shutil", "copyfile", ("/dev/null", "{canary}")),
 )
 PAGER = ("pydoc", "pipepager", ("", "touch {canary}"))
 Call = tuple[str, str, tuple[str, ...]]
