@@ -94,7 +94,7 @@ def test_a_safetensors_file_is_told_by_its_header(tmp_path: Path) -> None:
         (packed({"a": entry()}, bytes(8)), None),
         (packed(b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}   ', bytes(8)), None),
         (packed({}), None),
-        (packed({"a": entry(shape=(), end=4)}, bytes(4)), None),
+        (packed({"a": entry(shape=(), end=4)}, bytes(4)), None), (packed({"a": entry(shape=(0, 9), end=0)}), None),
         (b"", "format"), (b"\x02\0\0\0\0\0\0", "format"), (b"\xff" * 8 + b"{}", "format"), (packed(b"[]"), "format"),
         (packed(b" {}"), "format"), (packed(b"{} x"), "format"), (packed(b'{"a":1}'), "format"),
         (packed(b'{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":{}}'), "format"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 CHUNK = 1 << 20
+_LONGEST = 1 << 31  # of a dimension beside an empty one
 
 
 class Dtype(NamedTuple):
@@ -49,7 +50,7 @@ def product(shape: list[int], limit: int) -> int | None:
     if any(dimension < 0 for dimension in shape):
         return None
     if 0 in shape:
-        return 0 if max(shape) <= limit else None
+        return 0 if max(shape) < _LONGEST else None
     total = 1
     for dimension in shape:
         total *= dimension
