@@ -21,7 +21,7 @@ from grader.cli.site import open_site, require_held
 from tests.corpus.after import cleared, kept_mib
 from tests.corpus.gen import CASES, gen
 from tests.corpus.grading import ROOT, Follower, Graded, grade
-from tests.corpus.judging import also_faults, growth_fault, outcome_faults, report_of, run_faults
+from tests.corpus.judging import also_faults, growth_fault, outcome_faults, report_of, rule_of, run_faults
 from tests.corpus.place import REFERENCE, Place, place
 from tests.corpus.watcher import Watcher
 
@@ -117,7 +117,7 @@ def _run_one(session: Session, case: dict[str, Any], found: Place, at: int, seed
     if CASES[case["id"]] in BESIDE:
         thread.start()
     graded = grade(
-        found.lab, submission, found.home / "runs", seed, case["bound"], session.follower(found.home / "runs"),
+        found.labs[case["lab"]], submission, found.home / "runs", seed, case["bound"], session.follower(found.home / "runs"),
         found.environment,
     )  # fmt: skip
     left, gone = cleared(session.api, graded)
@@ -137,7 +137,7 @@ def _run_one(session: Session, case: dict[str, Any], found: Place, at: int, seed
         "case": case["id"], "seed": seed, "submission": case["submissions"][at],
         "of": len(case["submissions"]), "ok": not faults, "faults": faults,
         "class": report.run_class if report else None, "score": report.score if report else None,
-        "rule": report.rejection.rule if report and report.rejection else None, "honest": case["honest"],
+        "rule": rule_of(report) if report else None, "honest": case["honest"],
         "seconds": round(graded.seconds, 2), "bound": case["bound"], "peak_mib": round(graded.peak_mib, 1),
         "clear_seconds": gone, "growth_mib": round(growth, 1), "written_mib": round(graded.trace.written_mib, 1),
         "data_root_mib": round(graded.trace.data_root_mib, 1), "log_mib": round(graded.trace.log_mib, 2),
@@ -149,7 +149,7 @@ def _run_one(session: Session, case: dict[str, Any], found: Place, at: int, seed
 def _control(session: Session, found: Place, name: str, seed: int) -> Row:
     """The reference, graded now; U6."""
     runs = found.home / f"control-{name}"
-    graded = grade(found.lab, REFERENCE, runs, seed + 1, BOUND_OF_CONTROL, session.follower(runs), {})
+    graded = grade(found.labs["H"], REFERENCE, runs, seed + 1, BOUND_OF_CONTROL, session.follower(runs), {})
     report, faults = report_of(graded)
     score = report.score if report else None
     if score != 100:
