@@ -64,10 +64,9 @@ def _cpus() -> int:
 
 def _session_threads(contender: Callable[[], object]) -> int | None:
     for value in _reached(contender, depth=3):
-        options = getattr(value, "get_session_options", None)
-        if callable(options) and not isinstance(value, type):
-            with suppress(Exception):
-                return int(options().intra_op_num_threads)
+        with suppress(Exception):  # an object of the student's may answer anything
+            if hasattr(value, "get_session_options") and not isinstance(value, type):
+                return int(value.get_session_options().intra_op_num_threads)
     return None
 
 

@@ -219,9 +219,14 @@ def _stored(done: Measurement) -> dict[str, Json]:
         "threads": dict(done.threads),
         "machine": machine.machine(),
         "flags": list(done.flags),
-        "samples": {name: [round(value, 6) for value in values] for name, values in done.samples.items()},
-        "median": {name: round(done.median(name), 6) for name in done.samples},
+        "samples": {name: [_short(value) for value in values] for name, values in done.samples.items()},
+        "median": {name: _short(done.median(name)) for name in done.samples},
     }
+
+
+def _short(milliseconds: float) -> float:
+    """Six digits: no clock is finer, and the file stays readable."""
+    return float(f"{milliseconds:.6g}")
 
 
 def _threads_worded(threads: Mapping[str, Any]) -> str:

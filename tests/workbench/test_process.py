@@ -1,4 +1,4 @@
-"""The grader's process: found or not, stopped in time with all its children, blind to what stands in the work folder."""
+"""The grader's process: found or not, stopped in time with its children, blind to what stands in the work folder."""
 
 from __future__ import annotations
 
