@@ -143,21 +143,21 @@ class ContainerRoom:
                 if self._closed:
                     return
             try:
-                made = self._make(USUAL)
+                made = self._make(USUAL, self._warm)
             except InfraError:
                 return
             with self._change:
                 self._ready.append(made)
 
-    def _make(self, size: Size) -> Made:
-        """A holder with four volumes and, on the same volumes, the sandbox."""
+    def _make(self, size: Size, warm: tuple[str, ...] = ()) -> Made:
+        """A holder with four volumes and, on the same volumes, the sandbox, which imports `warm` while it waits."""
         names = {room: self._volume(room, size) for room in ROOMS}
         # nocopy: the image may have a folder of that name, whose owner the volume would take over.
         mounts = {name: (PATHS[room], "rw,nocopy") for room, name in names.items()}
         holder = self._owned.start("holder", self._holder_request(mounts))
         line = holder.attach()
         mounts |= {names[room]: (PATHS[room], "ro,nocopy") for room in READ_ONLY}
-        box = self._owned.start("room", self._box_request(size, mounts, {}))
+        box = self._owned.start("room", self._box_request(size, mounts, {}, warm))
         return Made(size, box, box.attach(), holder, line, tuple(names.values()))
 
     def _make_light(self, job: Job) -> Made:
@@ -172,9 +172,11 @@ class ContainerRoom:
         mib, inodes = SIZES.get(room, size.out_mib), INODES.get(room, size.out_files)
         return self._owned.volume(f"{room}-{self._owned.number()}", mib, inodes)
 
-    def _box_request(self, size: Size, volumes: dict[str, tuple[str, str]], tmpfs: dict[str, str]) -> RunRequest:
+    def _box_request(
+        self, size: Size, volumes: dict[str, tuple[str, str]], tmpfs: dict[str, str], warm: tuple[str, ...] = ()
+    ) -> RunRequest:
         return RunRequest(
-            image=self._image, name="", command=("python", "-I", "-c", source("bootstrap"), *self._warm), env=HOME,
+            image=self._image, name="", command=("python", "-I", "-c", source("bootstrap"), *warm), env=HOME,
             volumes=volumes, tmpfs=tmpfs, user=NOBODY, init=False, stdin=True, memory_mib=size.memory_mib,
             pids=size.pids, cpus=size.cpus, fsize_mib=max(64, size.out_mib),
         )  # fmt: skip

@@ -27,6 +27,7 @@ def main() -> None:
     """Wait for the job, run it, report."""
     prctl(PR_SET_DUMPABLE, 0)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a signal that has a handler reaches process 1, any other does not
     for name in sys.argv[1:]:
         __import__(name)
     length = int(read_until_newline())
@@ -190,6 +191,7 @@ def become(job: dict[str, Any], out_write: int, err_write: int) -> NoReturn:
     try:
         os.setsid()
         prctl(PR_SET_DUMPABLE, 1)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         if not job["asks"]:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(out_write, 1)
