@@ -15,6 +15,7 @@ from grader.images.course import ensure_base
 from grader.images.folders import Effort, Source, build_on, content_digest, ensure_image, read_folder
 from grader.images.recipe import DOCKER_FOLDER, Progress
 from grader.images.record import Recorded, add_to_record, give_to_caller, locked, read_record, write_record
+from grader.images.removal import remove_recorded
 from grader.images.wheels import ensure_wheels
 from grader.records import Limits
 
@@ -73,6 +74,7 @@ def _make_packages(
     found = build_on(engine, base.id, tag, dockerfile, context, effort)
     add_to_record(cache, Recorded(tag, found.id, "packages"))
     steps.remove()
+    _remove_older(engine, cache, found, progress)
     return found
 
 
@@ -97,6 +99,14 @@ class Steps:
         for image in reversed([image for image in record if image.kind == STEP]):
             self._engine.remove("build", image.id)
         write_record(self._cache, tuple(image for image in record if image.kind != STEP))
+
+
+def _remove_older(engine: Engine, cache: Path, packages: ImageInfo, progress: Progress) -> None:
+    """Removes the images that stood on other pins: gigabytes each, and nothing of today's code asks for them."""
+    record = read_record(cache)
+    older = tuple(image for image in record if image.kind in ("packages", "notebook") and image.id != packages.id)
+    kept = remove_recorded(engine, older, progress)
+    write_record(cache, tuple(image for image in record if image in kept or image not in older))
 
 
 def _require_room(cache: Path) -> None:
