@@ -27,6 +27,7 @@ _TYPED_FIELD = {
 _EXTERNAL_KEYS = {"location", "offset", "length", "checksum"}
 _GOES_ON = bytes(range(128, 256))  # bytes of a number that have another one behind them
 _ZERO = re.compile(rb"(?<![\x80-\xff])\x00")
+_ENDLESS = re.compile(rb"[\x80-\xff]{10}")
 _NUMBER = re.compile(r"[0-9]{1,12}")
 
 Sibling = Callable[[str], memoryview]
@@ -106,7 +107,7 @@ class Tensors:
                 raise Refused("data", name=shown(row["name"]), detail="text")
             row["bytes"] = sum(span.size for span in tensor.spans(field))
         elif field in (_FLOATS, _DOUBLES):
-            data = b"".join(self._reader.data[span.start : span.end] for span in tensor.spans(field))
+            data = tensor.wide(field, 4 if field == _FLOATS else 8)
             found = 8 * len(data) // dtype.bits
             if len(data) != row["bytes"]:
                 raise Refused("data", name=shown(row["name"]), expected=row["bytes"], found=len(data))
@@ -128,11 +129,15 @@ class Tensors:
         for value in tensor.values(field):
             if isinstance(value, Span):
                 data = self._reader.data[value.start : value.end]
+                if data[-1:] >= b"\x80" or _ENDLESS.search(data):
+                    raise Refused("format", detail="number")
                 held += len(data.translate(None, _GOES_ON))
                 none += len(_ZERO.findall(data))
-            else:
+            elif isinstance(value, int):
                 held += 1
                 none += value == 0
+            else:
+                raise Refused("format", detail="wire type")
         return held, none
 
     def _outside(self, tensor: Message, name: str, size: int) -> tuple[dict[str, Any], memoryview]:

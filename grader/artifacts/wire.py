@@ -16,7 +16,7 @@ _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
 
 
 class Span(NamedTuple):
-    """Where the bytes of a field lie; those of fixed width are spans of 4 and 8 bytes."""
+    """Where the bytes of a string, a message or a packed list lie."""
 
     start: int
     end: int
@@ -26,10 +26,20 @@ class Span(NamedTuple):
         return self.end - self.start
 
 
+class Fixed(NamedTuple):
+    """Where the 4 or 8 bytes of a number of fixed width lie."""
+
+    start: int
+    end: int
+
+
+Value = int | Span | Fixed
+
+
 class Message:
     """The fields of one message; repeated ones keep their order, which is all that this reader needs."""
 
-    def __init__(self, data: bytes, fields: dict[int, list[int | Span]]) -> None:
+    def __init__(self, data: bytes, fields: dict[int, list[Value]]) -> None:
         self._data = data
         self._fields = fields
 
@@ -50,13 +60,26 @@ class Message:
                     number, position = varint(self._data, position, value.end)
                     found.append(_signed(number))
             else:
-                found.append(_signed(value))
+                found.append(_signed(_whole(value)))
         return found
 
     def span(self, field: int) -> Span | None:
-        """A field that holds one string, one message or a fixed-width number."""
+        """A field that holds one string or one message."""
         value = self._one(field)
         return None if value is None else _span(value)
+
+    def fixed(self, field: int) -> bytes | None:
+        """The bytes of a field that holds one number of fixed width."""
+        value = self._one(field)
+        return self._data[value.start : value.end] if isinstance(value, Fixed) else None
+
+    def wide(self, field: int, width: int) -> bytes:
+        """The bytes of a repeated field of numbers of fixed width, packed or not."""
+        values = self._fields.get(field, ())
+        if any(isinstance(value, int) or (isinstance(value, Fixed) and value.end - value.start != width)
+               for value in values):  # fmt: skip
+            raise Refused("format", detail="wire type")
+        return b"".join(self._data[value.start : value.end] for value in values if not isinstance(value, int))
 
     def spans(self, field: int) -> list[Span]:
         """A repeated field of strings or messages."""
@@ -70,14 +93,14 @@ class Message:
     def texts(self, field: int) -> list[str]:
         return [text(self._data, span) for span in self.spans(field)]
 
-    def values(self, field: int) -> list[int | Span]:
+    def values(self, field: int) -> list[Value]:
         """A repeated field as it stands, packed or not."""
         return self._fields.get(field, [])
 
     def count(self, field: int) -> int:
         return len(self._fields.get(field, ()))
 
-    def _one(self, field: int) -> int | Span | None:
+    def _one(self, field: int) -> Value | None:
         values = self._fields.get(field, ())
         if len(values) > 1:
             raise Refused("format", detail=f"field {field} twice")
@@ -94,7 +117,7 @@ class Reader:
     def message(self, span: Span) -> Message:
         """The fields of the message that lies at `span`."""
         data, position, end = self.data, span.start, span.end
-        fields: dict[int, list[int | Span]] = {}
+        fields: dict[int, list[Value]] = {}
         while position < end:
             self._left -= 1
             if self._left < 0:
@@ -103,12 +126,12 @@ class Reader:
             kind, number = tag & 7, tag >> 3
             if not 0 < number <= _LAST_NUMBER:
                 raise Refused("format", detail="field number")
-            value: int | Span
+            value: Value
             if kind == _VARINT:
                 value, position = varint(data, position, end)
             else:
                 size, position = _size(data, kind, position, end)
-                value = Span(position, position + size)
+                value = (Span if kind == _BYTES else Fixed)(position, position + size)
                 position += size
                 if position > end:
                     raise Refused("format", detail="cut short")
@@ -147,13 +170,13 @@ def _size(data: bytes, kind: int, position: int, end: int) -> tuple[int, int]:
     raise Refused("format", detail="wire type")
 
 
-def _whole(value: int | Span) -> int:
-    if isinstance(value, Span):
-        raise Refused("format", detail="wire type")
-    return value
+def _whole(value: Value) -> int:
+    if isinstance(value, int):
+        return value
+    raise Refused("format", detail="wire type")
 
 
-def _span(value: int | Span) -> Span:
+def _span(value: Value) -> Span:
     if isinstance(value, Span):
         return value
     raise Refused("format", detail="wire type")
