@@ -29,12 +29,13 @@ class Line:
     lang: str = ""
 
     def html(self) -> str:
-        label = f"<strong>{_marked(self.label)}</strong> " if self.label else ""
+        label = f"<strong>{_marked(self.label)}</strong>" if self.label else ""
         other = f' lang="{escape(self.lang)}"' if self.lang else ""
-        return f"<p>{label}<span{other}>{_marked(self.text)}</span></p>"
+        text = f"<span{other}>{_marked(self.text)}</span>" if self.text else ""
+        return f"<p>{' '.join(filter(None, (label, text)))}</p>"
 
     def plain(self) -> str:
-        return f"{inert(self.label)} {inert(self.text)}" if self.label else inert(self.text)
+        return " ".join(filter(None, (inert(self.label), inert(self.text))))
 
 
 @dataclass(frozen=True)
