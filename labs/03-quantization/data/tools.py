@@ -24,6 +24,7 @@ from augment import augment  # noqa: E402
 from networks import DigitCNN, Serve  # noqa: E402
 
 logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which nothing here needs
+torch.set_num_threads(1)  # these networks are small: a second thread would mostly wait for the first
 LEVELS = {
     "off": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
     "basic": ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
@@ -56,7 +57,7 @@ def openvino_caller(path: Path, images: np.ndarray, precision: str | None = None
     """The same model compiled by OpenVINO on one thread; `precision` "f32" or "bf16", None for its own choice."""
     import openvino as ov
 
-    settings: dict[str, Any] = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"}
+    settings: dict[str, Any] = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
     if precision:
         settings["INFERENCE_PRECISION_HINT"] = precision
     compiled = ov.Core().compile_model(str(path), "CPU", settings)
