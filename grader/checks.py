@@ -124,9 +124,9 @@ def usable(section: Section, run: str | None = None) -> None:
 
     With `run`, over an artefact whose run of that name answered. Else raise `Fail`, in words that every lab shares.
     """
-    parts = ("result", "cells", "file") if run is None else ("file", run)
-    found = {part: section[part] for part in parts if part in section or part == run}
-    refused = refusal(found)
+    parts = ["file"] if run is not None or "file" in section else ["result"]
+    parts += [run] if run is not None else ["cells"] if "cells" in section else []
+    refused = refusal({part: section[part] for part in parts})
     if refused is not None:
         cause, facts = refused
         raise Fail(cause, **facts)

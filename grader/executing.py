@@ -25,6 +25,7 @@ from grader.workrooms import Done, Job, Output, Workroom
 
 EXECUTED = ".executed.ipynb"  # among the results, where no lab asks for it
 START = "start/notebook.py"
+STARTING = ("notebook.py", "meter.py")
 TEXT_BYTES = 256 * 1024
 OUTPUT_BYTES = 16 * 1024 * 1024
 # How the script that runs a notebook says, by its exit code, why it ended early.
@@ -166,7 +167,8 @@ class _Executing:
         data |= dict(given.files) if given else {}
         trusted: Files = dict(harness_files(harness)) if harness else {}
         if spec.notebook is not None:
-            trusted[START] = resources.files("grader.execution.inside").joinpath("notebook.py").read_bytes()
+            inside = resources.files("grader.execution.inside")
+            trusted |= {f"start/{name}": inside.joinpath(name).read_bytes() for name in STARTING}
         return {"work": work, "data": data, "lab": trusted}
 
     def _job(self, spec: ExecuteSpec, files: dict[str, Files]) -> Job:

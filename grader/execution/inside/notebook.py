@@ -20,6 +20,7 @@ from papermill.exceptions import PapermillExecutionError
 CELL_ERROR, CELL_TIMEOUT, TOO_MUCH_OUTPUT, DEAD_KERNEL = 10, 11, 12, 13
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 LAST_LINES = 60
+METER = "--IPKernelApp.exec_lines=__import__('runpy').run_path({path!r})['meter']({most})"
 
 
 class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
@@ -28,6 +29,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
     stopped = False
     output_bytes = 0
     most_bytes = 0
+    meter = ""
 
     def execute_cell(self, cell: Any, cell_index: int, **options: Any) -> Any:
         """Run a cell; an error that its tags do not announce ends the notebook."""
@@ -39,6 +41,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
         except CellTimeoutError:
             self.leave(CELL_TIMEOUT, cell, f"cell {cell_index + 1} did not end in {self.timeout} seconds")
         except DeadKernelError:
+            if getattr(getattr(self.km.provisioner, "process", None), "returncode", None) == TOO_MUCH_OUTPUT:
+                self.leave(TOO_MUCH_OUTPUT, cell, f"cell {cell_index + 1} printed more than {Client.most_bytes} bytes")
             self.leave(DEAD_KERNEL, cell, f"the kernel died in cell {cell_index + 1}")
 
     def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
@@ -68,6 +72,7 @@ class Engine(NBClientEngine):  # type: ignore[misc]
             kernel_name=kernel_name,
             timeout=options["execution_timeout"],
             startup_timeout=options["start_timeout"],
+            extra_arguments=[METER.format(path=Client.meter, most=Client.most_bytes), "--IPKernelApp.log_level=ERROR"],
             **{name: options[name] for name in wanted},
         ).execute()
 
@@ -76,6 +81,7 @@ def main() -> None:
     """Exit 0 when every cell ran, untagged errors none."""
     asked = json.loads(sys.argv[1])
     Client.most_bytes = asked["output_bytes"]
+    Client.meter = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "meter.py")
     papermill_engines.register("sandboxed", Engine)
     try:
         papermill.execute_notebook(
