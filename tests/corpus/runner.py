@@ -51,11 +51,13 @@ class Session:
 def session() -> Iterator[Session]:
     """The engine with the grader's images made, and with things on it that no run may take away."""
     from docker import APIClient
+    from docker.utils import kwargs_from_env
 
     asked, settings = Asking({}, "en"), Settings(ROOT, ROOT / "runs", ROOT / ".cache")
     with open_site(asked, settings, "docker", lambda step, detail: None) as site:
         require_held(asked, site)  # once a boot: what takes long is not to fall into the first case's time
-    api, own = APIClient(version="auto"), APIClient(version="auto", timeout=None)
+    where = kwargs_from_env()  # the engine that the grader itself is sent to, never another one
+    api, own = APIClient(version="auto", **where), APIClient(version="auto", timeout=None, **where)
     watcher = Watcher(api, own)
     watcher.start()
     info = api.info()

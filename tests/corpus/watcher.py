@@ -103,7 +103,6 @@ def wants(role: str, host: dict[str, Any], trace: Trace, runs: Path, cores: int)
             yield RunRequest("", "", init=False, volumes=socket, cpuset=share.measuring, memory_mib=64, pids=16,
                              network=network)  # fmt: skip
 
-
     elif role == "room":
         room = RunRequest("", "", init=False, volumes=rooms(host, trace, container.READ_ONLY))
         for size in (container.USUAL, replace(container.USUAL, memory_mib=MEMORY_MIB)):
@@ -119,7 +118,10 @@ def rooms(host: dict[str, Any], trace: Trace, read_only: Collection[str]) -> dic
     """The run's own volumes that the container has, each where its room belongs."""
     names = [bind.partition(":")[0] for bind in host["Binds"] or ()]
     places = {name: name.split("-")[2] for name in names if name in trace.names("volume")}
-    return {name: (container.PATHS[room], "ro" if room in read_only else "rw") for name, room in places.items()}
+    return {
+        name: (container.PATHS[room], "ro,nocopy" if room in read_only else "rw,nocopy")
+        for name, room in places.items()
+    }
 
 
 def build_faults(host: dict[str, Any]) -> list[str]:
