@@ -37,6 +37,7 @@ def test_what_is_not_there_or_no_plain_file(tmp_path: Path) -> None:
     told = {name: scan(tmp_path / name, "any")["file"]["problem"] for name in ("none", "link", "fifo", "folder")}
     assert told == {"none": "missing", "link": "link", "fifo": "missing", "folder": "missing"}
     assert scan(tmp_path / "file" / "below", "any")["file"]["problem"] == "missing"
+    assert scan(tmp_path / ("x" * 300), "any")["file"]["problem"] == "missing"
     assert scan(tmp_path / "none", "onnx")["file"] == {
         "path": "none", "size": 0, "sha256": None, "gzip_size": None, "problem": "missing", "facts": {},
     }  # fmt: skip

@@ -18,6 +18,7 @@ Format = Literal["onnx", "safetensors", "json", "skops", "text", "any"]
 WALL_SECONDS = 60
 STANDARD_DOMAINS = ("ai.onnx", "ai.onnx.ml")
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG}
 # Isolated from the user's environment, and without site-packages: only the package itself can be imported.
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from grader.artifacts.child import main; main()"
 _PACKAGE = Path(__file__).resolve().parents[2]
@@ -50,6 +51,8 @@ def scan(path: Path, form: Format, domains: Iterable[str] = STANDARD_DOMAINS) ->
     try:
         handle = os.open(path, _OPEN)
     except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise InfraError("artifact_reader", detail=str(error.strerror)) from error
         problem = "link" if error.errno == errno.ELOOP else "missing"
         return {"file": {**facts, "problem": problem, "facts": {}}, "pickles": []}
     try:
