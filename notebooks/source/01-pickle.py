@@ -349,7 +349,7 @@ reader = """const file = require("fs").readFileSync(process.argv[1]), start = 8 
 const [first, last] = JSON.parse(file.subarray(8, start))["hidden.bias"].data_offsets;
 let sum = 0;
 for (let at = first; at < last; at += 4) sum += file.readFloatLE(start + at);
-console.log(sum);"""
+console.log(String(sum));"""
 node = shutil.which("node")
 if node and target.is_file():
     told = subprocess.run([node, "-e", reader, str(target)], capture_output=True, text=True, timeout=60).stdout
