@@ -8,23 +8,26 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+_NOTEBOOK_ID = re.compile(r"L\d\d\.B[1-9]\d?")
+
 
 def forecast_fault(text: str, lab: str, names: Collection[str]) -> str | None:
     """The first field of an `answers.json` that is missing, foreign or empty, None where the form is complete.
 
-    The form: {"lab": id, "bets": {name: number above 0}, "reasons": {name: sentence}}, exactly `names` in both.
+    The form: {"lab": id, "bets": {name: number above 0}, "reasons": {name: sentence}}, exactly `names` in both. What
+    the lab's notebook keeps in the same file stands beside: its bets by their ids (`L05.B1`), and `questions`.
     """
     try:
         form = json.loads(text)
     except (ValueError, RecursionError):
         return "JSON"
-    if not isinstance(form, dict) or set(form) != {"lab", "bets", "reasons"}:
+    if not isinstance(form, dict) or set(form) - {"questions"} != {"lab", "bets", "reasons"}:
         return "lab, bets, reasons"
     if form["lab"] != lab:
         return "lab"
     for part, complete in (("bets", _is_positive), ("reasons", _is_sentence)):
         table = form[part]
-        if not isinstance(table, dict) or set(table) != set(names):
+        if not isinstance(table, dict) or {name for name in table if not _NOTEBOOK_ID.fullmatch(name)} != set(names):
             return part
         for name in names:
             if not complete(table[name]):
