@@ -15,6 +15,7 @@ from workbench.session import Session, is_number, repr_short
 
 SECONDS = 300.0
 _INSIDE = "GRADER_WORKROOM"  # set by the grader for what it runs
+_COLOURS = ("FORCE_COLOR", "CLICOLOR_FORCE", "CLICOLOR")
 _MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "blocked": "…", "skipped": "–", "error": "!"}
 
 
@@ -63,10 +64,11 @@ def _command(session: Session, exercise: str) -> list[str]:
 
 
 def _environ(session: Session) -> dict[str, str]:
-    """Ours, and where the checkout is: a notebook may stand outside it."""
+    """Ours, and where the checkout is: a notebook may stand outside it. Kernels ask for colours; we read text."""
     home: Path | None = labs.find_home(session)
     found = {"GRADER_HOME": str(home)} if home else {}
-    return {**os.environ, **found, "PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"}
+    kept = {name: value for name, value in os.environ.items() if name not in _COLOURS}
+    return {**kept, **found, "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"}
 
 
 def _trouble(session: Session, ended: Ended, name: str, seconds: float) -> str:

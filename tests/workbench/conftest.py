@@ -21,6 +21,7 @@ import json, os, pathlib, subprocess, sys, time
 here = pathlib.Path(__file__).parent
 (here / "seen.json").write_text(json.dumps({
     "argv": sys.argv[1:], "cwd": os.getcwd(), "home": os.environ.get("GRADER_HOME"), "pid": os.getpid(),
+    "colour": [os.environ.get("FORCE_COLOR"), os.environ.get("NO_COLOR")],
 }))
 plan = json.loads((here / "plan.json").read_text())
 if plan.get("child"):

@@ -46,6 +46,15 @@ def test_the_grader_is_asked_for_one_exercise_of_this_folder(begin: Begin, stand
     assert stand_in.seen["cwd"] == str(out)
 
 
+def test_the_grader_is_not_asked_for_colours_as_a_kernel_is(
+    begin: Begin, stand_in: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    stand_in.answers(_report(_item("names", "passed")))
+    checking.check(begin(grader=stand_in.command), "L02.E1")
+    assert stand_in.seen["colour"] == [None, "1"]
+
+
 def test_expected_found_and_hint_are_shown(begin: Begin, stand_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     home = stand_in.folder.parent / "checkout"
     (home / "labs" / "02-onnx").mkdir(parents=True)
