@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
 
 from grader.records import Json
@@ -56,12 +57,18 @@ def _of_execution(result: dict[str, Json], cells: list[dict[str, Json]]) -> tupl
     return cause, facts | {"exit_code": result.get("exit_code")}
 
 
+def _plain(error: str) -> str:
+    """The name of a built-in exception; one that a student made up could carry hidden data into the report."""
+    known = getattr(builtins, error, None)
+    return error if isinstance(known, type) and issubclass(known, BaseException) else "Exception"
+
+
 def _of_cells(cells: list[dict[str, Json]]) -> tuple[str, dict[str, Json]] | None:
     """The first cell that raised, did not run, or ran out of order."""
     for row in cells:
         cell = row["index"] + 1
         if row["error"] is not None and "raises-exception" not in row["tags"]:
-            return "cell_error", {"cell": cell, "error": row["error"]}
+            return "cell_error", {"cell": cell, "error": _plain(row["error"])}
         if not row["executed"]:
             return "cell_not_run", {"cell": cell}
         if not row["in_order"]:
