@@ -453,8 +453,7 @@ wb.myth(
 # genre.
 # %% id="L01.E4" tags=["exercise"] minutes=7 items=["meta", "rebuild"]
 from types import SimpleNamespace
-
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file  # noqa: I001
 
 # >>> solution
 # keep: card = {"sha256": ..., "labels": ..., "versions": ...}
