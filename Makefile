@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo lint test test-all bench corpus clean
+.PHONY: help setup setup-dev demo lab lint test test-all bench corpus clean
 BIN := .venv/bin
 
 help:  ## show these targets
@@ -14,6 +14,9 @@ setup-dev:  ## the same, with what tests and measurements need
 demo: setup  ## grade the reference solution of lab 05 and one with a fault
 	@scripts/demo.sh
 
+lab:  ## open JupyterLab on your own work folder of a lab: make lab LAB=01
+	@scripts/lab.sh $(LAB)
+
 lint: setup-dev  ## style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -27,7 +30,7 @@ test-all: lint bench corpus  ## lint, the benches, the corpus five times, then e
 	$(BIN)/pytest
 
 BENCHES := latency singleton overhead repeat kills restarts disk_full \
-	fuzz_archives fuzz_dockerfiles fuzz_http fuzz_reports
+	fuzz_archives fuzz_artifacts fuzz_dockerfiles fuzz_http fuzz_reports
 bench: setup-dev  ## the measurements behind the promises, as tables under tests/bench/results/; resumable
 	@for bench in $(BENCHES); do echo "$$bench"; $(BIN)/python -m tests.bench.$$bench || exit 1; done
 

@@ -9,8 +9,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 SUFFIXES = {".py", ".json", ".toml", ".j2", ".css"}
 MEASURING = (
-    "archives", "dockerfile", "driver", "engines", "images", "probes",
-    "planning.py", "records.py", "running.py", "staging.py",
+    "archives", "artifacts", "dockerfile", "driver", "engines", "evaluator", "execution", "images", "probes",
+    "workrooms", "executing.py", "modelling.py", "planning.py", "records.py", "running.py", "staging.py",
 )  # fmt: skip
 
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from grader.checks import Check, Fail, Remark, Skip
 from grader.errors import LabError
-from grader.lab import near_miss
+from grader.lab import asked_items
 from grader.modules import marked
+from grader.outcomes import refusal
 from grader.records import Evidence, Item, Json, Lab, Outcome, Unmeasured, Verdict
 
 
-def judge(lab: Lab, evidence: Evidence, only: str | None = None) -> tuple[Verdict, ...]:
-    """One verdict an item, in the rubric's order; with `only`, that item and what it needs."""
+def judge(lab: Lab, evidence: Evidence, only: str | None = None, exercise: str | None = None) -> tuple[Verdict, ...]:
+    """One verdict an item, in the rubric's order; with `only` or `exercise`, those items and what they need."""
+    asked = asked_items(lab, only, exercise)
     checks = _load_checks(lab)
     items = {item.id: item for item in lab.items}
-    if only is not None and only not in items:
-        raise LabError("unknown_item", lab=lab.id, name=only, near=near_miss(only, items))
     verdicts: dict[str, Verdict] = {}
 
     def settle(item: Item) -> None:
@@ -28,7 +28,7 @@ def judge(lab: Lab, evidence: Evidence, only: str | None = None) -> tuple[Verdic
         verdicts[item.id] = _held_back(item, verdicts) or _judge_item(lab, item, checks.get(item.id), evidence)
 
     for item in lab.items:
-        if item.id not in verdicts and only in (None, item.id):
+        if item.id not in verdicts and (asked is None or item.id in asked):
             settle(item)
     return tuple(verdicts[item.id] for item in lab.items if item.id in verdicts)
 
@@ -55,7 +55,7 @@ def _judge_item(lab: Lab, item: Item, check: Check | None, evidence: Evidence) -
     try:
         return _verdict(item, check, evidence)
     except Unmeasured as missing:
-        return _unmeasured(item, missing, evidence)
+        return _unmeasured(lab, item, missing, evidence)
     except Exception as error:  # a bug of a check is ours, whatever it is: no zero, and no text of the submission
         facts = {"exception": type(error).__name__}
         return Verdict(item=item.id, outcome="error", share=0, cause="check_broken", facts=facts)
@@ -86,11 +86,15 @@ def _share(value: object) -> float:
     return min(1.0, max(0.0, float(value)))
 
 
-def _unmeasured(item: Item, missing: Unmeasured, evidence: Evidence) -> Verdict:
-    """What a missing measurement means: nothing ran here, the student's image did not get that far, or we lost it."""
+def _unmeasured(lab: Lab, item: Item, missing: Unmeasured, evidence: Evidence) -> Verdict:
+    """What a missing measurement means: nothing ran here, the student's work did not get that far, or we lost it."""
     facts: dict[str, Json] = {"section": missing.section, "probe": missing.probe}
     outcome: Outcome
-    if missing.section == "submission":
+    if refused := refusal(evidence.sections.get(missing.section, {})):
+        outcome, (cause, facts) = "failed", refused
+    elif evidence.engine is not None and _sealed(lab, missing.section):
+        outcome, cause = "skipped", "hidden"
+    elif missing.section == "submission":
         outcome, cause = "error", "unmeasured"
     elif _not_ok(evidence, "build", "result"):
         outcome, cause = "failed", "not_built"
@@ -101,6 +105,11 @@ def _unmeasured(item: Item, missing: Unmeasured, evidence: Evidence) -> Verdict:
     else:
         outcome, cause = "error", "unmeasured"
     return Verdict(item=item.id, outcome=outcome, share=0, cause=cause, facts=facts)
+
+
+def _sealed(lab: Lab, section: str) -> bool:
+    """Whether what makes this section is part of the teacher's copy only."""
+    return section in (*lab.executions, *lab.artifacts) and not (Path(lab.root) / "private").is_dir()
 
 
 def _did_not_start(evidence: Evidence, section: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
@@ -14,11 +13,35 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from grader.errors import LabError
-from grader.records import Cause, Collect, Hints, Item, Json, Lab, Limits, Record, Service, StartSpec, Text
+from grader.lab_runs import check_runs, run_files
+from grader.nearest import near_miss
+from grader.records import (
+    ArtifactSpec,
+    Cause,
+    Collect,
+    ExecuteSpec,
+    Hints,
+    Item,
+    Json,
+    Lab,
+    Limits,
+    ModelRun,
+    Record,
+    Service,
+    StartSpec,
+    Text,
+)
+
+__all__ = ["asked_items", "checks_digest", "find_lab", "load_lab", "near_miss", "run_digest"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_TOP = ("id", "kind", "minutes", "title", "item", "collect", "service", "start", "rebuild", "limits")
+_TOP = (
+    "id", "kind", "minutes", "title", "item", "data", "collect", "service", "start", "execute", "artifact", "rebuild",
+    "limits",
+)  # fmt: skip
+_FIELDS = {"item": "items", "start": "starts", "execute": "executions", "artifact": "artifacts"}
 _START_FIELDS = frozenset(StartSpec.model_fields) - {"options"}
+_DECIDES_A_RUN = {"kind", "collect", "service", "starts", "executions", "artifacts", "rebuild", "limits"}
 # The key in lab.toml -> the model of the table behind it; "*" is any name, "#" any position.
 _TABLES: dict[tuple[str, ...], type[Record]] = {
     ("title",): Text,
@@ -29,6 +52,9 @@ _TABLES: dict[tuple[str, ...], type[Record]] = {
     ("collect",): Collect,
     ("service",): Service,
     ("start", "*"): StartSpec,
+    ("execute", "*"): ExecuteSpec,
+    ("artifact", "*"): ArtifactSpec,
+    ("artifact", "*", "runs", "*"): ModelRun,
     ("limits",): Limits,
 }
 _EXPECTED = {
@@ -41,6 +67,7 @@ _EXPECTED = {
     "model_type": "a table",
     "model_attributes_type": "a table",
     "greater_than": "a number above 0",
+    "less_than_equal": "a smaller number",
 }
 
 
@@ -81,6 +108,7 @@ def load_lab(path: Path) -> Lab:
         raise LabError("lab_broken", path=str(file), where="lab.toml", problem="nan / inf") from error
     _check_names(file, lab)
     _check_needs(file, lab)
+    check_runs(file, lab)
     return lab.model_copy(update={"digest": _digest(path, lab)})
 
 
@@ -94,17 +122,33 @@ def checks_digest(lab: Lab) -> str:
 def run_digest(lab: Lab) -> str:
     """The digest of what decides what a run of this lab measures: while it stays, evidence can be judged again."""
     root = Path(lab.root)
-    asked = lab.model_dump(mode="json", include={"kind", "collect", "service", "starts", "rebuild", "limits"})
+    asked = lab.model_dump(mode="json", include=_DECIDES_A_RUN)
     data = [path for path in _private(root) if path != root / "private" / "checks.py"]
-    return _hash(root, [root / "inputs.py", *data, *_models(root, lab)], json.dumps(asked, sort_keys=True))
+    files = [root / "inputs.py", *data, *_models(root, lab), *run_files(lab)]
+    return _hash(root, files, json.dumps(asked, sort_keys=True))
 
 
-def near_miss(name: str, names: Iterable[str]) -> str:
-    """The names closest to `name` (a lab's number aside), or all of them where none is; "-" where there are none."""
-    known = {full: full.partition("-")[2] or full for full in sorted(names)}
-    close = difflib.get_close_matches(name, known, n=3)
-    tails = difflib.get_close_matches(name, known.values(), n=3)
-    return ", ".join(close or [full for full in known if known[full] in tails] or known) or "-"
+def asked_items(lab: Lab, only: str | None, exercise: str | None = None) -> frozenset[str] | None:
+    """The items that are to be judged, those that they need included; None for all of them.
+
+    Raises `LabError` where no item or exercise has that name.
+    """
+    items = {item.id: item for item in lab.items}
+    exercises = {item.exercise for item in lab.items if item.exercise is not None}
+    if only is not None and only not in items:
+        raise LabError("unknown_item", lab=lab.id, name=only, near=near_miss(only, items))
+    if exercise is not None and exercise not in exercises:
+        raise LabError("unknown_exercise", lab=lab.id, name=exercise, near=near_miss(exercise, exercises))
+    if only is None and exercise is None:
+        return None
+    waiting = [item.id for item in lab.items if item.id == only or (exercise and item.exercise == exercise)]
+    wanted: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in wanted:
+            wanted.add(name)
+            waiting += items[name].needs
+    return frozenset(wanted)
 
 
 def _is_lab(folder: Path) -> bool:
@@ -126,6 +170,7 @@ def _shaped(file: Path, data: dict[str, Json]) -> dict[str, Json]:
             raise LabError("lab_unknown_key", path=str(file), where="lab.toml", key=key, near=near_miss(key, _TOP))
     shaped = dict(data)
     shaped["items"] = shaped.pop("item", [])
+    shaped |= {field: shaped.pop(key) for key, field in _FIELDS.items() if key in shaped and key != "start"}
     starts = shaped.pop("start", {})
     if isinstance(starts, dict):
         starts = {name: _start(table) if isinstance(table, dict) else table for name, table in starts.items()}
@@ -143,7 +188,8 @@ def _start(table: dict[str, Json]) -> dict[str, Json]:
 
 def _as_lab_error(file: Path, data: dict[str, Json], error: ValidationError) -> LabError:
     first = error.errors()[0]
-    place = tuple({"items": "item", "starts": "start"}.get(str(part), part) for part in first["loc"])
+    written = {field: key for key, field in _FIELDS.items()}
+    place = tuple(written.get(str(part), part) if at == 0 else part for at, part in enumerate(first["loc"]))
     key, where = str(place[-1]), _where(data, place[:-1])
     if first["type"] == "extra_forbidden":
         near = near_miss(key, _allowed(place[:-1]))
@@ -164,7 +210,7 @@ def _as_lab_error(file: Path, data: dict[str, Json], error: ValidationError) -> 
 def _allowed(place: tuple[str | int, ...]) -> tuple[str, ...]:
     for pattern, model in _TABLES.items():
         if len(pattern) == len(place) and all(p in ("*", "#") or p == q for p, q in zip(pattern, place, strict=True)):
-            return tuple(field for field in model.model_fields if field != "options")
+            return tuple(field.alias or name for name, field in model.model_fields.items() if name != "options")
     return _TOP
 
 
@@ -191,7 +237,7 @@ def _check_names(file: Path, lab: Lab) -> None:
                 if not getattr(cause, lang).strip():
                     where = f"[item.causes.{name}] {item.id}"
                     raise LabError("lab_cause_words", path=str(file), where=where, lang=lang)
-    for name in (lab.id, *seen, *lab.starts):
+    for name in (lab.id, *seen, *lab.starts, *lab.executions, *lab.artifacts):
         if not _NAME.fullmatch(name):
             raise LabError("lab_bad_name", path=str(file), name=name)
 
@@ -219,7 +265,7 @@ def _check_needs(file: Path, lab: Lab) -> None:
 
 def _digest(root: Path, lab: Lab) -> str:
     own = [root / name for name in ("lab.toml", "checks.py", "inputs.py")]
-    return _hash(root, [*own, *_private(root), *_models(root, lab)])
+    return _hash(root, [*own, *_private(root), *_models(root, lab), *run_files(lab)])
 
 
 def _models(root: Path, lab: Lab) -> list[Path]:

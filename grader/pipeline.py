@@ -13,7 +13,9 @@ from grader.engines.base import Engine
 from grader.engines.owned import Owned
 from grader.engines.reaper import Ledger, Reaper
 from grader.errors import InfraError, SubmissionError, Unsupported
+from grader.executing import Desk
 from grader.judging import judge
+from grader.lab import asked_items
 from grader.planning import plan
 from grader.probes.inputs import read_pool
 from grader.probes.rig import Kit
@@ -24,6 +26,7 @@ from grader.reporting import About, infra, rejected, review, summarise, worded
 from grader.running import Workshop, run
 from grader.staging import stage
 from grader.store import Run, Store, result_key
+from grader.workrooms import Workroom
 
 Progress = Callable[[str, str], None]
 NO_BASE = "none"
@@ -31,7 +34,10 @@ NO_BASE = "none"
 
 @dataclass(frozen=True)
 class Site:
-    """Where grading happens: the checkout, the stored runs, the engine (None where there is none), our images."""
+    """Where grading happens: the checkout, the stored runs, the engine (None where there is none), our images.
+
+    Notebooks and models run in the `room`.
+    """
 
     home: Path
     cache: Path
@@ -39,6 +45,7 @@ class Site:
     engine: Engine | None
     kit: Kit | None
     progress: Progress
+    room: Workroom | None = None
 
     @property
     def common(self) -> Path:
@@ -55,6 +62,7 @@ class Options:
     fresh: bool = False
     keep: bool = False
     no_cache: bool = False
+    exercise: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,15 +97,17 @@ def _grade(
     try:
         staged = stage(submission, work / "submission")
         folder.write("staged.json", staged)
-        key = result_key(staged.digest, lab.digest, code_digest(), images_of(site), options.only or "")
+        key = result_key(staged.digest, lab.digest, code_digest(), images_of(site), asked_for(options))
         if not options.fresh and (earlier := site.store.recall(key)) is not None:
             shutil.rmtree(folder.path)
             return Graded(worded(earlier.read_report(), lab, options.lang), earlier, reused=True)
-        planned = plan(lab, staged, base_of(site), options.seed, options.no_cache)
+        planned = plan(
+            lab, staged, base_of(site), options.seed, options.no_cache, asked_items(lab, options.only, options.exercise)
+        )
         folder.write("plan.json", planned)
         evidence = gather(planned, staged, lab, site, ledger, work)
         folder.write("evidence.json", evidence)
-        verdicts = judge(lab, evidence, options.only)
+        verdicts = judge(lab, evidence, options.only, options.exercise)
         folder.write("verdicts.json", verdicts)
         report = summarise(lab, staged, evidence, verdicts, **about(submission, evidence, site, options))
     except Unsupported as error:
@@ -114,6 +124,8 @@ def _grade(
 
 def gather(planned: Plan, staged: Staged, lab: Lab, site: Site, ledger: Ledger, work: Path) -> Evidence:
     """The evidence of a plan, with everything that was made on the engine removed again."""
+    if site.room is not None and lab.kind == "notebook":
+        return run(planned, staged, lab, Desk(site.room, site.common, work, site.progress))
     if site.engine is None or site.kit is None:
         return run(planned, staged, lab, None)
     pool = read_pool(site.common / "digits.safetensors")
@@ -167,7 +179,14 @@ def seconds(evidence: Evidence | None) -> dict[str, float]:
 
 def images_of(site: Site) -> str:
     """The images that a result depends on."""
+    if site.room is not None:
+        return site.room.identity
     return f"{site.kit.base} {site.kit.driver} {site.kit.yardstick}" if site.kit else NO_BASE
+
+
+def asked_for(options: Options) -> str:
+    """The part of a lab that was asked for, in the key of a result."""
+    return f"exercise {options.exercise}" if options.exercise else options.only or ""
 
 
 def base_of(site: Site) -> str:

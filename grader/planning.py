@@ -18,11 +18,16 @@ MOST_REQUESTS = 500
 NOT_SOURCES = {"setup.py", "conftest.py"}
 
 
-def plan(lab: Lab, staged: Staged, base: str, seed: int, no_cache: bool = False) -> Plan:
-    """The plan for a staged submission on the course base `base` (an image id).
+def plan(
+    lab: Lab, staged: Staged, base: str, seed: int, no_cache: bool = False, asked: frozenset[str] | None = None
+) -> Plan:
+    """The plan for a staged submission on the course base `base` (an image id); `asked` are the items to be judged.
 
     Raises `SubmissionError` where the Dockerfile breaks a rule, `Unsupported` where we cannot read it.
     """
+    if lab.kind == "notebook":
+        executions, artifacts = needed(lab, asked)
+        return _plan(lab, seed, executions=executions, artifacts=artifacts)
     found = dockerfile.read_dockerfile(staged)
     if found is None:
         return _plan(lab, seed, problem="no_dockerfile", starts=planned_starts(lab, seed))
@@ -47,6 +52,17 @@ def plan(lab: Lab, staged: Staged, base: str, seed: int, no_cache: bool = False)
             lab, seed, tuple(port for port in exposed if port != lab.service.port), dockerfile.volume_paths(found)
         ),
     )  # fmt: skip
+
+
+def needed(lab: Lab, asked: frozenset[str] | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The executions and the artefacts that the items' checks read; all of them where one item does not say."""
+    items = [item for item in lab.items if asked is None or item.id in asked]
+    if asked is None or not all(item.sections for item in items):
+        return tuple(lab.executions), tuple(lab.artifacts)
+    wanted = {section for item in items for section in item.sections}
+    artifacts = {name: spec for name, spec in lab.artifacts.items() if name in wanted}
+    wanted |= {spec.from_ for spec in artifacts.values() if spec.from_ is not None}
+    return tuple(name for name in lab.executions if name in wanted), tuple(artifacts)
 
 
 def planned_starts(
@@ -102,6 +118,8 @@ def _plan(
     decoys: tuple[str, ...] = (),
     rebuild: str | None = None,
     starts: tuple[Start, ...] = (),
+    executions: tuple[str, ...] = (),
+    artifacts: tuple[str, ...] = (),
 ) -> Plan:
     made = Plan(
         lab=lab.id,
@@ -109,6 +127,8 @@ def _plan(
         dockerfile=facts,
         build=build,
         starts=starts,
+        executions=executions,
+        artifacts=artifacts,
         rebuild=rebuild,
         kept_decoys=decoys,
         limits=lab.limits,

@@ -67,6 +67,8 @@ class Item(Record):
     visibility: Visibility = "public"
     title: Text
     causes: dict[str, Cause] = {}
+    exercise: str | None = None  # the exercise of the notebook that this item judges
+    sections: tuple[str, ...] = ()  # the evidence that its check reads; none named: it may read all of it
 
 
 class StartSpec(Record):
@@ -79,6 +81,42 @@ class StartSpec(Record):
     caps: Literal["none", "default"] = "none"
     tmp_mib: int = 64
     options: dict[str, dict[str, Json]] = {}
+
+
+class ExecuteSpec(Record):
+    """One sandboxed run over a fresh copy of the submission: a notebook, or a command (arguments of `python`)."""
+
+    notebook: str | None = None
+    command: tuple[str, ...] = ()
+    parameters: dict[str, Json] = {}  # for the notebook's cell tagged `parameters`
+    harness: str | None = None  # folder below harness/ or private/harness/, seen read-only at {lab}
+    given: str | None = None  # maker of files for {data}
+    data: tuple[str, ...] = ()  # files of the lab's data/ or of labs/common, seen in {data}
+    take: tuple[str, ...] = ()  # files of {out} that are kept
+    seconds: float = Field(120, gt=0, le=900)
+    cell_seconds: float = Field(60, gt=0, le=900)
+    memory_mib: int = Field(2048, gt=0, le=8192)
+
+
+class ModelRun(Record):
+    """One way in which an artifact is run: which inputs, in which batches, and against which model it is timed."""
+
+    feed: str
+    batches: tuple[int, ...] = (1,)
+    pair: str | None = None
+    rounds: int = Field(7, gt=0, le=100)
+    with_: Literal["ort", "reference"] = Field("ort", alias="with")  # what runs an ONNX file
+    seconds: float = Field(60, gt=0, le=600)
+
+
+class ArtifactSpec(Record):
+    """One file that is looked at without being loaded and, where it is clean, run as its `runs` say."""
+
+    file: str
+    from_: str | None = Field(None, alias="from")  # the execution that made it; None: it was handed in
+    format: Literal["onnx", "safetensors", "json", "skops", "text", "any"]
+    domains: tuple[str, ...] = ()  # of nodes, beside those of ONNX itself
+    runs: dict[str, ModelRun] = {}
 
 
 class Collect(Record):
@@ -122,9 +160,12 @@ class Lab(Record):
     minutes: int
     title: Text
     items: tuple[Item, ...]
+    data: tuple[str, ...] = ()  # files of labs/common that a student finds in data/, beside the lab's own
     collect: Collect = Collect()
     service: Service = Service()
     starts: dict[str, StartSpec] = {}
+    executions: dict[str, ExecuteSpec] = {}
+    artifacts: dict[str, ArtifactSpec] = {}
     rebuild: bool = False
     limits: Limits = Limits()
     root: str
@@ -224,6 +265,8 @@ class Plan(Record):
     dockerfile: DockerfileFacts | None = None
     build: Build | None = None
     starts: tuple[Start, ...] = ()
+    executions: tuple[str, ...] = ()  # names in the lab, in the order in which they run
+    artifacts: tuple[str, ...] = ()
     rebuild: str | None = None  # the staged source file that is touched before the second build
     kept_decoys: tuple[str, ...] = ()  # decoys that the student's ignore file would have sent
     limits: Limits

@@ -137,8 +137,8 @@ def _worded_item(shown: ReportItem, lab: Lab, lang: Lang) -> ReportItem:
     own = lab.item(shown.id).causes.get(shown.cause or "")
     if own is not None:
         sentence, names = own.in_(lang), words.placeholders(own.en) | words.placeholders(own.fr)
-    elif shown.cause is not None and words.known(shown.cause):
-        sentence, names = words.template(shown.cause, lang), words.placeholders(words.template(shown.cause, lang))
+    elif shown.cause is not None and words.known(code := _shared(shown)):
+        sentence, names = words.template(code, lang), words.placeholders(words.template(code, lang))
         names |= {"item"}  # the item that blocks this one, by which its title is found in another language
     else:
         sentence, names = "", frozenset()
@@ -152,6 +152,12 @@ def _worded_item(shown: ReportItem, lab: Lab, lang: Lang) -> ReportItem:
             "facts": facts,
         }
     )
+
+
+def _shared(shown: ReportItem) -> str:
+    """The code of the words that every lab shares: those for the very rule that was broken, where there are some."""
+    narrower = f"{shown.cause}_{shown.facts.get('rule')}"
+    return narrower if words.known(narrower) else str(shown.cause)
 
 
 def _allowed(shown: ReportItem, names: frozenset[str]) -> dict[str, Json]:

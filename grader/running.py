@@ -12,6 +12,7 @@ from pathlib import Path
 from grader.engines.base import BuildRequest, Built, ImageInfo
 from grader.engines.owned import Owned
 from grader.errors import InfraError
+from grader.executing import Desk, execute
 from grader.images.kept import keep_layers
 from grader.probes import PROBES
 from grader.probes.box import Box
@@ -65,13 +66,18 @@ class Notebook:
             self.spans.append(Span(name=name, start=round(start, 3), end=round(time.monotonic() - self.began, 3)))
 
 
-def run(plan: Plan, staged: Staged, lab: Lab, shop: Workshop | None) -> Evidence:
+def run(plan: Plan, staged: Staged, lab: Lab, shop: Workshop | Desk | None) -> Evidence:
     """The evidence of a plan. Without a workshop (no engine) only the submitted files are looked at.
+
+    A lab with notebooks takes a desk instead.
 
     Raises `InfraError` when the engine or the machine fails; a student's failure is evidence.
     """
     notes = Notebook()
     notes.sections["submission"] = submission_section(staged, plan, lab.collect)
+    if lab.kind == "notebook":
+        return run_notebooks(plan, staged, lab, shop if isinstance(shop, Desk) else None, notes)
+    assert not isinstance(shop, Desk)
     if plan.build is None:
         notes.sections["build"] = {"result": nothing_to_build(plan)}
         notes.run_class = "BUILD_FAIL"
@@ -84,6 +90,20 @@ def run(plan: Plan, staged: Staged, lab: Lab, shop: Workshop | None) -> Evidence
         engine=shop.owned.engine.label if shop else None,
         seed=plan.seed,
         base=shop.kit.base if shop else None,
+        timeline=tuple(notes.spans),
+    )
+
+
+def run_notebooks(plan: Plan, staged: Staged, lab: Lab, desk: Desk | None, notes: Notebook) -> Evidence:
+    """The evidence of a notebook lab, the submission's section in `notes` already."""
+    done = execute(plan, staged, lab, desk, notes.span) if desk else None
+    return Evidence(
+        lab=lab.id,
+        run_class=done.run_class if done else "GRADED",
+        sections=notes.sections | (done.sections if done else {}),
+        engine=desk.room.label if desk else None,
+        seed=plan.seed,
+        base=desk.room.identity if desk else None,
         timeline=tuple(notes.spans),
     )
 

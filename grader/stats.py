@@ -98,3 +98,21 @@ def _fisher(hits: int, size: int, all_hits: int, other_size: int) -> float:
 
 def _log_choose(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def auc(scores: Sequence[float], positive: Sequence[bool]) -> float:
+    """How often a positive case scores higher than a negative one, ties counting half; 0.5 is no better than chance."""
+    order = sorted(range(len(scores)), key=lambda at: scores[at])
+    total, start = 0.0, 0
+    while start < len(order):
+        end = start
+        while end < len(order) and scores[order[end]] == scores[order[start]]:
+            end += 1
+        rank = (start + 1 + end) / 2  # of tied scores, the mean of their ranks
+        total += rank * sum(positive[at] for at in order[start:end])
+        start = end
+    ones = sum(positive)
+    zeros = len(order) - ones
+    if not ones or not zeros:
+        raise ValueError("both kinds of cases are needed")
+    return (total - ones * (ones + 1) / 2) / (ones * zeros)

@@ -177,7 +177,7 @@ def test_a_base_of_an_older_recipe_is_not_taken_for_today_s(tmp_path: Path, monk
 
 
 def test_a_half_downloaded_wheelhouse_names_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wheels, "_download", lambda folder: (folder / "pip-26.3-py3-none-any.whl").touch())
+    monkeypatch.setattr(wheels, "_download", lambda folder, *rest: (folder / "pip-26.3-py3-none-any.whl").touch())
     with pytest.raises(InfraError) as caught:
         wheels.ensure_wheelhouse(tmp_path, quiet)
     assert caught.value.code == "wheels_missing"

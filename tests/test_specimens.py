@@ -160,6 +160,11 @@ def test_partial_counts_as_failing_only_where_it_is_said(toy: Toy) -> None:
     assert toy.prove().holds
 
 
+def test_an_alternative_may_hold_only_what_differs_from_the_solution(toy: Toy) -> None:
+    toy.alternative("partly", {"a": "good"}, "over_solution = true")
+    assert _row(toy.prove(), "alternatives/partly").problems == ()
+
+
 def test_an_alternative_that_fails_is_reported(toy: Toy) -> None:
     toy.alternative("stranger", {"a": "good", "b": "good"})
     assert _row(toy.prove(), "alternatives/stranger").problems == ("c: expected passed, got failed (absent)",)

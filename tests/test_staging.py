@@ -78,7 +78,8 @@ def test_an_empty_folder_is_a_submission(tmp_path: Path) -> None:
 
 
 def test_litter_is_left_out_at_any_depth(source: Path) -> None:
-    for name in (".git/config", "__pycache__/a.pyc", "a/__pycache__/b.pyc", "__MACOSX/x", ".DS_Store", "a/._b", "a/b"):
+    for name in (".git/config", "__pycache__/a.pyc", "a/__pycache__/b.pyc", "__MACOSX/x", ".DS_Store", "a/._b",
+                 ".ipynb_checkpoints/a.ipynb", ".workbench.json", "a/b"):  # fmt: skip
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text("x")
     assert paths(hand_in(source)) == ["Dockerfile", "a/b"]

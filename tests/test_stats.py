@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from grader.stats import _fisher, ratio_interval, slow_tail, turn_ratios
+from grader.stats import _fisher, auc, ratio_interval, slow_tail, turn_ratios
 
 
 def made(count: int, ratio: float, seed: int, noise: float = 0.08) -> list[dict[str, Any]]:
@@ -106,3 +106,17 @@ def test_fisher_agrees_with_exact_fractions() -> None:
 def test_numpy_is_not_loaded_before_it_is_needed() -> None:
     code = "import sys, grader.stats; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_auc_is_the_share_of_pairs_in_the_right_order() -> None:
+    assert auc([0.1, 0.2, 0.8, 0.9], [False, False, True, True]) == 1
+    assert auc([0.1, 0.2, 0.8, 0.9], [True, True, False, False]) == 0
+    assert auc([0.5] * 6, [True, False] * 3) == 0.5
+    chance = random.Random(3)
+    scores = [round(chance.random(), 1) for _ in range(200)]
+    late = [chance.random() < 0.3 + 0.3 * score for score in scores]
+    cases = list(zip(scores, late, strict=True))
+    pairs = [(a > b) + (a == b) / 2 for a, x in cases if x for b, y in cases if not y]
+    assert auc(scores, late) == pytest.approx(sum(pairs) / len(pairs))
+    with pytest.raises(ValueError, match="both kinds"):
+        auc([0.1, 0.2], [True, True])

@@ -17,7 +17,7 @@ DEPTH = 16
 PATH_BYTES = 512
 NAME_BYTES = 200
 
-_LEFT_OUT = frozenset({"__MACOSX", ".DS_Store", ".git", "__pycache__"})
+_LEFT_OUT = frozenset({"__MACOSX", ".DS_Store", ".git", "__pycache__", ".ipynb_checkpoints", ".workbench.json"})
 # Control characters, and marks that reorder text so that a name reads as another one.
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _DRIVE = re.compile(r"[A-Za-z]:")

@@ -18,6 +18,7 @@ from grader.cli.guard import guarded
 from grader.cli.images import images as images_group
 from grader.cli.labs import lab
 from grader.cli.machine import doctor
+from grader.cli.notebooks import notebook
 from grader.cli.runs import runs as runs_group
 from grader.cli.session import Session, Suggesting, asked_lang
 
@@ -48,7 +49,7 @@ def cli() -> None:
     """Build, run and measure what students hand in, and say what to fix."""
 
 
-for command in (run, start, show, regrade, runs_group, lab, images_group, doctor):
+for command in (run, start, show, regrade, runs_group, lab, notebook, images_group, doctor):
     cli.add_command(command)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,9 @@ verbose_option = click.option("-v", "--verbose", is_flag=True, help="All the hin
     "--engine", type=click.Choice(ENGINES), default="auto", show_default=True, help="What runs student images."
 )
 @click.option("--only", metavar="ITEM", help="Judge one item of the rubric and what it needs.")
+@click.option(
+    "--exercise", "--only-exercise", metavar="NAME", help="Judge the items of one exercise of a notebook, run no more."
+)
 @click.option("--seed", type=click.IntRange(0), help="Repeat the random choices of an earlier run.")
 @click.option("--fresh", is_flag=True, help="Grade again even where the same submission has a result.")
 @click.option("--keep", is_flag=True, help="Keep the working folder.")
@@ -43,8 +47,8 @@ verbose_option = click.option("-v", "--verbose", is_flag=True, help="All the hin
 @verbose_option
 @click.pass_obj
 def run(
-    session: Session, lab: str, submission: str | None, form: str, engine: str, only: str | None, seed: int | None,
-    fresh: bool, keep: bool, no_cache: bool, verbose: bool,
+    session: Session, lab: str, submission: str | None, form: str, engine: str, only: str | None,
+    exercise: str | None, seed: int | None, fresh: bool, keep: bool, no_cache: bool, verbose: bool,
 ) -> int:  # fmt: skip
     """Grade SUBMISSION (a folder or an archive) for LAB (05, 05-docker, labs/05 or a path).
 
@@ -52,6 +56,7 @@ def run(
     """
     import secrets
 
+    from grader.lab import asked_items
     from grader.pipeline import Options, grade
     from grader.records import Submission
     from grader.render.progress import Progress
@@ -59,12 +64,13 @@ def run(
 
     settings = session.settings()
     loaded = find(lab, settings)
-    check_item(loaded, only)
+    asked_items(loaded, only, exercise)  # before anything runs: an unknown name is a slip of the keyboard
     source = find_submission(loaded, submission, settings)
     seed = secrets.randbelow(SEEDS) if seed is None else seed
-    options = Options(seed, session.lang, only, fresh, keep, no_cache)
-    with Progress(session.lang) as progress, open_site(session, settings, engine, progress) as site:
-        if Path(source).resolve() != work_folder(loaded, settings).resolve():
+    options = Options(seed, session.lang, only, fresh, keep, no_cache, exercise)
+    own = Path(source).resolve() == work_folder(loaded, settings).resolve()
+    with Progress(session.lang) as progress, open_site(session, settings, engine, progress, loaded, own) as site:
+        if not own:
             require_held(session, site)
         graded = grade(loaded, Submission(source=source), site, options)
     show_report(session, loaded, graded.report, graded.run, form, verbose)
@@ -79,10 +85,14 @@ def run(
 @click.pass_obj
 def start(session: Session, lab: str, folder: str | None) -> None:
     """Copy what LAB gives you into FOLDER (default: work/NN-slug), never over a file of yours."""
+    from grader.lab_runs import student_files
+
     settings = session.settings()
     loaded = find(lab, settings)
     target = Path(folder) if folder else work_folder(loaded, settings)
-    copied, kept = copy_starter(Path(loaded.root) / "starter", target)
+    if not (files := student_files(loaded, session.lang)):
+        raise LabError("no_starter", path=str(Path(loaded.root) / "starter"))
+    copied, kept = copy_files(files, target)
     session.put("cli_started", copied=len(copied), folder=shown(target.absolute()))
     if kept:
         session.put("cli_kept", kept=len(kept), files=", ".join(kept[:5]) + (" …" if len(kept) > 5 else ""))
@@ -140,15 +150,6 @@ def regrade(session: Session, run: str) -> int:
     return exit_code(after.report)
 
 
-def check_item(lab: Lab, only: str | None) -> None:
-    """Before anything is built: an unknown item is a slip of the keyboard."""
-    from grader.lab import near_miss
-
-    names = [item.id for item in lab.items]
-    if only is not None and only not in names:
-        raise LabError("unknown_item", lab=lab.id, name=only, near=near_miss(only, names))
-
-
 def work_folder(lab: Lab, settings: Settings) -> Path:
     return settings.home / "work" / lab.id
 
@@ -167,30 +168,27 @@ def find_submission(lab: Lab, argument: str | None, settings: Settings) -> str:
     return argument
 
 
-def copy_starter(starter: Path, target: Path) -> tuple[list[str], list[str]]:
-    """The starter's files laid into `target`: (those copied, those that were there and stay as they are)."""
+def copy_files(files: Mapping[str, Path], target: Path) -> tuple[list[str], list[str]]:
+    """`files` laid into `target` under their names: (those copied, those that were there and stay as they are)."""
     from grader.durable import disk_trouble
 
-    if not starter.is_dir():
-        raise LabError("no_starter", path=str(starter))
     copied: list[str] = []
     kept: list[str] = []
-    for file in sorted(path for path in starter.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        name = file.relative_to(starter)
+    for name, file in sorted(files.items()):
         try:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             with open(target / name, "xb") as copy:
                 copy.write(file.read_bytes())
         except FileExistsError:
             if (target / name).parent.is_dir():
-                kept.append(str(name))
+                kept.append(name)
                 continue
             raise LabError("start_not_folder", path=str((target / name).parent)) from None
         except NotADirectoryError:
             raise LabError("start_not_folder", path=str((target / name).parent)) from None
         except OSError as error:
             raise disk_trouble(error, target / name) from error
-        copied.append(str(name))
+        copied.append(name)
     return copied, kept
 
 
@@ -221,6 +219,8 @@ def add_notes(session: Session, graded: Graded, engine: str, form: str, kept: Pa
     if graded.reused:
         tell("cli_reused", run=graded.run.id)
     skipped = [item.id for item in graded.report.items if item.cause in ("no_engine", "need_skipped")]
+    if graded.report.engine == "local":
+        tell("cli_no_boundary")
     if skipped and graded.report.engine is None:
         tell("cli_without_engine", items=", ".join(skipped), how=engine_help(session, engine))
     if kept is not None and kept.is_dir():

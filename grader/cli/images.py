@@ -19,7 +19,7 @@ OFFICIAL = "python:3.11-slim"
 
 @click.group(cls=Suggesting)
 def images() -> None:
-    """The images that the grader runs: course base, driver, yardstick."""
+    """The images that the grader runs: course base, driver, yardstick, and the one for notebooks."""
 
 
 @images.command()
@@ -27,17 +27,20 @@ def images() -> None:
     "--from-registry", "tag", metavar="TAG", is_flag=False, flag_value=OFFICIAL,
     help=f"Make the base anew on an image of a registry ({OFFICIAL} where no TAG is given).",
 )  # fmt: skip
+@click.option("--notebook", is_flag=True, help="Make the notebook image too: 0.6 GB to download, a few minutes.")
 @lang_option
 @click.pass_obj
-def build(session: Session, tag: str | None) -> None:
+def build(session: Session, tag: str | None, notebook: bool) -> None:
     """Make the images that are not there yet; the base takes root, and about a minute the first time."""
-    from grader.images import build_base_from_registry
+    from grader.images import build_base_from_registry, ensure_notebook
 
     settings = session.settings()
     with opened() as engine:
         if tag is not None:
             build_base_from_registry(engine, tag, settings.cache, progress)
         make_kit(engine, settings, progress)
+        if notebook:
+            ensure_notebook(engine, settings.cache, progress)
     session.put("cli_images_ready")
 
 

@@ -58,9 +58,13 @@ def lint(session: Session, lab: str) -> int:
 @click.argument("lab")
 @click.option("--only", metavar="NAME", help="Prove the specimens of this name, beginning or glob.")
 @click.option("--fresh", is_flag=True, help="Measure again what an earlier proof measured.")
+@click.option(
+    "--engine", type=click.Choice(("docker", "local")), default="docker", show_default=True,
+    help="What runs the specimens; local, for notebooks only, is no boundary.",
+)  # fmt: skip
 @lang_option
 @click.pass_obj
-def test(session: Session, lab: str, only: str | None, fresh: bool) -> int:
+def test(session: Session, lab: str, only: str | None, fresh: bool, engine: str) -> int:
     """Prove LAB: the solution gets full marks, each wrong work loses exactly what it should.
 
     Exit 0 when the law holds, 1 when a specimen differs, 4 when something could not be assessed.
@@ -76,7 +80,7 @@ def test(session: Session, lab: str, only: str | None, fresh: bool) -> int:
     settings = session.settings()
     found = find(lab, settings)
     options = Options(secrets.randbelow(SEEDS), session.lang, fresh=fresh)
-    with open_site(session, settings, "docker", lambda step, detail: None) as site:
+    with open_site(session, settings, engine, lambda step, detail: None, found) as site:
         matrix = prove(found, site, options, only, progress)
     colour = session.colour()
     click.echo(render_matrix(matrix, session.lang, colour=colour), nl=False, color=colour)

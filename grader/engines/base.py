@@ -14,6 +14,8 @@ from typing import BinaryIO, Protocol
 from grader.engines.reaper import Kind
 from grader.records import Limits
 
+LINE_BYTES = 64 * 1024 * 1024
+
 
 @dataclass(frozen=True)
 class BuildRequest:
@@ -68,6 +70,7 @@ class RunRequest:
     cpuset: str | None = None
     memory_mib: int = 512
     pids: int = 256
+    cpus: float = 1
     fsize_mib: int = 64
 
 
@@ -141,8 +144,8 @@ class Channel(Protocol):
     """Lines to and from a trusted container's standard input and output."""
 
     def send(self, line: bytes) -> None: ...
-    def receive(self, deadline: float) -> bytes:
-        """The next line, at most 64 MiB. Raises `InfraError` past `deadline` (monotonic) or at the end."""
+    def receive(self, deadline: float, limit: int = LINE_BYTES) -> bytes:
+        """The next line, at most `limit` bytes. Raises `InfraError` past `deadline` (monotonic) or at the end."""
         ...
 
     def close(self) -> None: ...
@@ -180,7 +183,10 @@ class Builder(Protocol):
 
 class Runner(Protocol):
     def start(self, request: RunRequest) -> Sandbox: ...
-    def create_volume(self, name: str) -> None: ...
+    def create_volume(self, name: str, mib: int = 1, inodes: int = 0) -> None:
+        """A volume in memory that only uid 65534 may enter; `inodes` 0 sets no ceiling on the number of files."""
+        ...
+
     def remove_volume(self, name: str) -> None: ...
 
 

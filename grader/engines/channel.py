@@ -6,9 +6,9 @@ import struct
 import time
 from typing import Any
 
+from grader.engines.base import LINE_BYTES
 from grader.errors import InfraError
 
-MAX_LINE = 64 * 1024 * 1024
 STDOUT = 1
 
 
@@ -28,10 +28,10 @@ class StreamChannel:
         except OSError as error:
             raise InfraError("driver_gone") from error
 
-    def receive(self, deadline: float) -> bytes:
-        """The next line of standard output. Raises `InfraError` past `deadline` or at the end."""
+    def receive(self, deadline: float, limit: int = LINE_BYTES) -> bytes:
+        """The next line of standard output. Raises `InfraError` past `deadline`, past `limit` bytes or at the end."""
         while b"\n" not in self._lines:
-            if len(self._lines) > MAX_LINE:
+            if len(self._lines) > limit:
                 raise InfraError("driver_gone")
             self._fill(deadline)
         line, _, self._lines = self._lines.partition(b"\n")

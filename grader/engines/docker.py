@@ -162,9 +162,10 @@ class DockerRunner:
                 if error.status_code not in (400, 500) or not exec_failed(str(error.explanation)):
                     raise
 
-    def create_volume(self, name: str) -> None:
+    def create_volume(self, name: str, mib: int = 1, inodes: int = 0) -> None:
         """A tmpfs volume that only uid 65534 may enter."""
-        options = {"type": "tmpfs", "device": "tmpfs", "o": "size=1m,uid=65534,gid=65534,mode=0700"}
+        ceiling = f",nr_inodes={inodes}" if inodes else ""
+        options = {"type": "tmpfs", "device": "tmpfs", "o": f"size={mib}m,uid=65534,gid=65534,mode=0700{ceiling}"}
         with engine_errors("create a volume"):
             self._api.create_volume(name, driver="local", driver_opts=options)
 

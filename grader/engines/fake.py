@@ -110,7 +110,7 @@ class FakeRunner:
         table = self._engine.table.containers
         return table.get(request.command or ()) or table.get(request.image) or Behaviour()
 
-    def create_volume(self, name: str) -> None:
+    def create_volume(self, name: str, mib: int = 1, inodes: int = 0) -> None:
         self._engine.note("create volume", name)
         self._engine.volumes.add(name)
 
@@ -186,7 +186,7 @@ class FakeChannel:
         answer = {"error": result.problem} if isinstance(result, Refusal) else {"result": result}
         self._answers.append(json.dumps(answer).encode())
 
-    def receive(self, deadline: float) -> bytes:
+    def receive(self, deadline: float, limit: int = base.LINE_BYTES) -> bytes:
         if not self._answers:
             raise InfraError("driver_silent")
         return self._answers.pop(0)

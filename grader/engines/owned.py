@@ -36,11 +36,15 @@ class Owned:
         self._created("container", name, sandbox.id)
         return sandbox
 
-    def volume(self, role: str) -> str:
+    def volume(self, role: str, mib: int = 1, inodes: int = 0) -> str:
         name = self.name(role)
         self._intend("volume", name)
-        self.engine.runner.create_volume(name)
+        self.engine.runner.create_volume(name, mib, inodes)
         return name
+
+    def number(self) -> int:
+        """A number that this run has not used in a name yet."""
+        return next(self._numbers)
 
     def build(self, request: BuildRequest) -> Built:
         """Build under `request.tag`, which goes with the run."""

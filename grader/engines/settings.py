@@ -50,7 +50,7 @@ def host_config(request: RunRequest) -> dict[str, Any]:
         "MemorySwap": request.memory_mib * MIB,
         "OomScoreAdj": 500,
         "PidsLimit": request.pids,
-        "NanoCpus": 1_000_000_000,
+        "NanoCpus": round(request.cpus * 1_000_000_000),
         "CpusetCpus": request.cpuset or "",
         "ShmSize": 32 * MIB,
         "IpcMode": "private",

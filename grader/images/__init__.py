@@ -7,9 +7,11 @@ from pathlib import Path
 from grader.engines.base import Engine
 from grader.images.course import build_base, ensure_base
 from grader.images.folders import ensure_driver, ensure_yardstick
+from grader.images.notebook import ensure_notebook
 from grader.images.recipe import BASE_TAG, Progress
 from grader.images.record import Recorded, locked, read_record, write_record
 from grader.images.registry import build_base_from_registry
+from grader.images.removal import is_ours, remove_recorded
 
 __all__ = [
     "BASE_TAG",
@@ -19,6 +21,7 @@ __all__ = [
     "build_base_from_registry",
     "ensure_base",
     "ensure_driver",
+    "ensure_notebook",
     "ensure_yardstick",
     "list_images",
     "remove_images",
@@ -27,21 +30,12 @@ __all__ = [
 
 def list_images(engine: Engine, cache: Path) -> tuple[Recorded, ...]:
     """The images that this checkout made and that the engine still has under the same tag and id."""
-    return tuple(image for image in read_record(cache) if _is_ours(engine, image))
+    return tuple(image for image in read_record(cache) if is_ours(engine, image))
 
 
 def remove_images(engine: Engine, cache: Path, progress: Progress) -> tuple[Recorded, ...]:
     """Removes the images that this checkout made; a tag that now names another image is left alone."""
     with locked(cache):
         ours = list_images(engine, cache)
-        for image in reversed(ours):
-            progress(f"removing {image.tag}")
-            engine.images.remove(image.tag)
-        # In use by a container: the engine keeps it, and so does the record.
-        write_record(cache, tuple(image for image in ours if _is_ours(engine, image)))
+        write_record(cache, remove_recorded(engine, ours, progress))
     return ours
-
-
-def _is_ours(engine: Engine, image: Recorded) -> bool:
-    found = engine.images.find(image.tag)
-    return found is not None and found.id == image.id

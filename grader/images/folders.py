@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.engines.base import BuildRequest, Engine, ImageInfo
+from grader.engines.base import BuildRequest, Engine, ImageInfo, OnImage
 from grader.errors import InfraError
 from grader.images.archive import write_tree
 from grader.images.recipe import DOCKER_FOLDER, Progress
@@ -34,6 +34,18 @@ class Source:
     kind: str
     dockerfile: str
     files: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a build of ours may take, where its context is put together, and who hears of its images."""
+
+    limits: Limits = TRUSTED
+    scratch: Path | None = None  # None is the system's folder for temporary files
+    on_image: OnImage = lambda image, made: None
+
+
+USUAL = Effort()
 
 
 def ensure_yardstick(engine: Engine, base: ImageInfo, cache: Path, progress: Progress) -> ImageInfo:
@@ -80,15 +92,20 @@ def content_digest(base: str, source: Source) -> str:
     return digest.hexdigest()[:12]
 
 
-def build_on(engine: Engine, base: str, tag: str, dockerfile: str, files: dict[str, bytes | Path]) -> ImageInfo:
+def build_on(
+    engine: Engine, base: str, tag: str, dockerfile: str, files: dict[str, bytes | Path], effort: Effort = USUAL
+) -> ImageInfo:
     """The image that our own Dockerfile makes, every official Python base in it replaced by `base`."""
     text = OFFICIAL_BASE.sub(f"FROM {base}", dockerfile).encode()
-    with tempfile.TemporaryDirectory(prefix="grader-image-") as folder:
+    with tempfile.TemporaryDirectory(prefix="grader-image-", dir=effort.scratch) as folder:
         context = Path(folder) / "context.tar"
         with context.open("wb") as file:
             write_tree(file, files | {"Dockerfile": text})
-        built = engine.builder.build(BuildRequest(context, "Dockerfile", tag, TRUSTED), lambda image, made: None)
+        built = engine.builder.build(BuildRequest(context, "Dockerfile", tag, effort.limits), effort.on_image)
     info = engine.images.find(built.image) if built.image else None
     if info is None:
-        raise InfraError("image_build_failed", image=tag, detail=(built.message or built.log)[-600:].strip())
+        detail = (built.message or built.log)[-600:].strip()
+        if built.problem == "disk" or "no space left on device" in (built.log + detail).lower():
+            raise InfraError("image_disk_full", image=tag, detail=detail)
+        raise InfraError("image_build_failed", image=tag, detail=detail)
     return info

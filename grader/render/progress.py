@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bar
 
-_STEPS = frozenset(["stage", "plan", "build", "start", "measure", "rebuild", "judge", "store"])
+_STEPS = frozenset(
+    ["stage", "plan", "build", "start", "measure", "rebuild", "execute", "examine", "model", "judge", "store"]
+)
 _DETAIL_LIMIT = 200
 
 

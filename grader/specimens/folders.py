@@ -31,6 +31,7 @@ class Expect(Record):
     score: float | None = None
     earned: tuple[str, ...] = ()
     remarks: Mapping[str, str] = Field(default_factory=dict)
+    over_solution: bool = False  # an alternative that holds only what differs from the solution, as mutants do
 
     @property
     def named(self) -> frozenset[str]:
@@ -99,7 +100,10 @@ def _specimen(name: str, kind: Kind, folder: Path, solution: Path, lab: Lab) -> 
     expect = _expect(folder, lab)
     if kind == "alternative":
         score = lab.max_score if expect.score is None else expect.score
-        return Specimen(name, kind, expect.model_copy(update={"score": score}), folder)
+        expect = expect.model_copy(update={"score": score})
+        if expect.over_solution:
+            return Specimen(name, kind, expect, solution, folder, _removed(folder, solution))
+        return Specimen(name, kind, expect, folder)
     if not (expect.fails or expect.partial):
         raise LabError("specimen_expect", path=str(folder / EXPECT), problem="fails = [] ?")
     return Specimen(name, kind, expect, solution, folder, _removed(folder, solution))

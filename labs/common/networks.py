@@ -1,4 +1,4 @@
-"""The digit network of the course, and the wrapper in which it is served."""
+"""The digit networks of the course, and the wrapper in which they are served."""
 
 from __future__ import annotations
 
@@ -32,6 +32,44 @@ class DigitCNN(nn.Sequential):
             nn.Flatten(),
             nn.Dropout(0.2),
             nn.Linear(c4, 10),
+        )
+
+
+class DigitMLP(nn.Sequential):
+    """Two wide hidden layers and no convolution: nearly all its work is multiplying large matrices."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(
+            Preprocess(),
+            nn.Flatten(),
+            nn.Linear(784, width),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.Linear(width, 10),
+        )
+
+
+class LeNet(nn.Sequential):
+    """The classic small network of 1998, with ReLU and maxima: so little work that bookkeeping counts."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Preprocess(),
+            nn.Conv2d(1, 6, 5, padding=2),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 16, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(400, 120),
+            nn.ReLU(),
+            nn.Linear(120, 84),
+            nn.ReLU(),
+            nn.Linear(84, 10),
         )
 
 

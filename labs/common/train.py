@@ -1,13 +1,15 @@
 """Train one of the course's networks, freeze its weights and export it with its preprocessing.
 
-python labs/common/train.py fast      # or cnn384
+python labs/common/train.py fast      # or cnn384, mlp, lenet
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import digits
@@ -15,39 +17,57 @@ import onnx
 import torch
 from augment import augment
 from frozen import MODELS, record
-from networks import DigitCNN, Serve
+from networks import DigitCNN, DigitMLP, LeNet, Serve
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 BATCH = 64
-PEAK_RATE = 3e-3
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Widths of the network and how long it trains."""
+    """One network and how it trains. Its weights are kept beside the ONNX file where a lab trains it further."""
 
     about: str
-    channels: tuple[int, int, int, int]
+    name: str
+    make: Callable[[], nn.Module]
     epochs: int
+    peak_rate: float = 3e-3
+    keep_weights: bool = True
 
 
 RECIPES = {
-    "cnn384": Recipe("the network of labs 02 and 03", (32, 64, 128, 384), epochs=8),
-    "fast": Recipe("the small network that labs 04 to 08 serve", (16, 32, 48, 64), epochs=20),
+    "cnn384": Recipe(
+        "the network of labs 02 and 03", "DigitCNN 32-64-128-384", partial(DigitCNN, 32, 64, 128, 384), epochs=8
+    ),
+    "fast": Recipe(
+        "the small network that labs 04 to 08 serve",
+        "DigitCNN 16-32-48-64",
+        partial(DigitCNN, 16, 32, 48, 64),
+        epochs=20,
+    ),
+    "mlp": Recipe(
+        "lab 03: large matrices and no convolution",
+        "DigitMLP 784-512-512-10",
+        partial(DigitMLP, 512),
+        epochs=60,
+        peak_rate=1e-3,
+        keep_weights=False,
+    ),
+    "lenet": Recipe("lab 03: a network too small to gain", "LeNet 6-16-120-84", LeNet, epochs=40, keep_weights=False),
 }
 
 
-def train(recipe: Recipe, seed: int) -> DigitCNN:
+def train(recipe: Recipe, seed: int) -> nn.Module:
     """A network trained on the training split, ready to serve."""
     torch.manual_seed(seed)
     split = digits.load("train")
     images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
-    network = DigitCNN(*recipe.channels)
+    network = recipe.make()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=1e-3)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.peak_rate, weight_decay=1e-3)
     steps = recipe.epochs * -(-len(labels) // BATCH)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_RATE, total_steps=steps, pct_start=0.2)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.peak_rate, total_steps=steps, pct_start=0.2)
     loss = nn.CrossEntropyLoss(label_smoothing=0.05)
     network.train()
     for epoch in range(recipe.epochs):
@@ -66,7 +86,7 @@ def train(recipe: Recipe, seed: int) -> DigitCNN:
     return network
 
 
-def export(network: DigitCNN, path: Path) -> None:
+def export(network: nn.Module, path: Path) -> None:
     """Write the network as one ONNX file: `image` uint8 [N, 28, 28] in, `label` and `probabilities` out."""
     torch.onnx.export(
         Serve(network).eval(),
@@ -90,7 +110,7 @@ def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _weights(network: DigitCNN) -> dict[str, Tensor]:
+def _weights(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
 
 
@@ -104,17 +124,20 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     recipe = RECIPES[options.name]
     network = train(recipe, options.seed)
-    weights = MODELS / f"{options.name}.safetensors"
-    save_file(_weights(network), weights)
+    frozen = {}
+    if recipe.keep_weights:
+        weights = MODELS / f"{options.name}.safetensors"
+        save_file(_weights(network), weights)
+        frozen = {"weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
     export(network, MODELS / f"{options.name}.onnx")
     record(
         options.name,
         recipe.about,
-        network="DigitCNN " + "-".join(map(str, recipe.channels)),
+        network=recipe.name,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         epochs=recipe.epochs,
         seed=options.seed,
-        weights_sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+        **frozen,
     )
 
 

@@ -25,7 +25,7 @@ def outcome_faults(case: dict[str, Any], report: Report | None) -> list[str]:
     faults: list[str] = []
     if report.run_class not in expect["classes"]:
         faults.append(f"outcome: class {report.run_class}, not {' | '.join(expect['classes'])}")
-    rule = report.rejection.rule if report.rejection else None
+    rule = rule_of(report)
     if expect["rules"] and rule not in expect["rules"]:
         faults.append(f"outcome: rule {rule}, not {' | '.join(expect['rules'])}")
     faults += score_faults(case, report)
@@ -35,6 +35,13 @@ def outcome_faults(case: dict[str, Any], report: Report | None) -> list[str]:
         if abs(got - wanted) > 1e-6:
             faults.append(f"outcome: {item} {got:g}, not {wanted:g}")
     return faults
+
+
+def rule_of(report: Report) -> str | None:
+    """The rule that the submission broke, or that a file did which its program left: the first one that is told."""
+    if report.rejection:
+        return report.rejection.rule
+    return next((str(item.facts["rule"]) for item in report.items if item.cause == "rejected"), None)
 
 
 def score_faults(case: dict[str, Any], report: Report) -> list[str]:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 HERE = Path(__file__).resolve().parent
-LAB = HERE / "lab-h"
-REFERENCE = LAB / "reference"
+LABS = {letter: HERE / f"lab-{letter.lower()}" for letter in "HN"}
+REFERENCE = LABS["H"] / "reference"
 BASE = "python:3.11-slim"  # the grader builds it on the course base, which holds Python, sh and perl
 TOKENS = ("image", "url", "host", "label")
 
@@ -37,7 +37,7 @@ class Place:
     home: Path
     tokens: dict[str, str]
     params: dict[str, str]
-    lab: Path
+    labs: dict[str, Path]
     hits: list[str]
     touched: Callable[[], list[str]]  # all events on the canary's folder so far, and what has become of it
 
@@ -59,16 +59,16 @@ def place(api: APIClient) -> Iterator[Place]:
         url = stack.enter_context(listening(addresses(api), tokens["url"], hits))
         bad = stack.enter_context(foreign_image(api, tokens["image"]))
         params = {"BASE": BASE, "BASE_WEB": BASE, "BADBASE": bad, "CANARY_URL": url, "HOST_CANARY": str(canary)}
-        lab = planted_lab(home / "labs", tokens["label"])
+        labs = {letter: planted_lab(lab, home / "labs", tokens["label"]) for letter, lab in LABS.items()}
         touched = stack.enter_context(watched(canary, tokens["host"]))
-        yield Place(home, tokens, params, lab, hits, touched)
+        yield Place(home, tokens, params, labs, hits, touched)
 
 
-def planted_lab(folder: Path, token: str) -> Path:
+def planted_lab(source: Path, folder: Path, token: str) -> Path:
     """A copy of the lab with the token in its sources."""
-    lab = Path(shutil.copytree(LAB, folder / LAB.name, ignore=shutil.ignore_patterns("reference", "__pycache__")))
-    for name in ("lab.toml", "inputs.py", "checks.py"):
-        with (lab / name).open("a") as file:
+    lab = Path(shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("reference", "__pycache__")))
+    for path in (*lab.rglob("*.toml"), *lab.rglob("*.py")):
+        with path.open("a") as file:
             file.write(f"\n# {token}\n")
     return lab
 

@@ -21,7 +21,7 @@ from grader.cli.site import open_site, require_held
 from tests.corpus.after import cleared, kept_mib
 from tests.corpus.gen import CASES, gen
 from tests.corpus.grading import ROOT, Follower, Graded, grade
-from tests.corpus.judging import also_faults, growth_fault, outcome_faults, report_of, run_faults
+from tests.corpus.judging import also_faults, growth_fault, outcome_faults, report_of, rule_of, run_faults
 from tests.corpus.place import REFERENCE, Place, place
 from tests.corpus.undone import VARIABLE
 from tests.corpus.watcher import Watcher
@@ -52,11 +52,13 @@ class Session:
 def session() -> Iterator[Session]:
     """The engine with the grader's images made, and with things on it that no run may take away."""
     from docker import APIClient
+    from docker.utils import kwargs_from_env
 
     asked, settings = Asking({}, "en"), Settings(ROOT, ROOT / "runs", ROOT / ".cache")
     with open_site(asked, settings, "docker", lambda step, detail: None) as site:
         require_held(asked, site)  # once a boot: what takes long is not to fall into the first case's time
-    api, own = APIClient(version="auto"), APIClient(version="auto", timeout=None)
+    where = kwargs_from_env()  # the engine that the grader itself is sent to, never another one
+    api, own = APIClient(version="auto", **where), APIClient(version="auto", timeout=None, **where)
     watcher = Watcher(api, own)
     watcher.start()
     info = api.info()
@@ -118,8 +120,8 @@ def _run_one(session: Session, case: dict[str, Any], found: Place, at: int, seed
     if CASES[case["id"]] in BESIDE:
         thread.start()
     graded = grade(
-        found.lab, submission, found.home / "runs", seed, case["bound"], session.follower(found.home / "runs"),
-        found.environment | ({VARIABLE: without} if without else {}),
+        found.labs[case["lab"]], submission, found.home / "runs", seed, case["bound"],
+        session.follower(found.home / "runs"), found.environment | ({VARIABLE: without} if without else {}),
     )  # fmt: skip
     left, gone = cleared(session.api, graded)
     if thread.ident is not None:
@@ -138,7 +140,7 @@ def _run_one(session: Session, case: dict[str, Any], found: Place, at: int, seed
         "case": case["id"], "seed": seed, "submission": case["submissions"][at],
         "of": len(case["submissions"]), "ok": not faults, "faults": faults,
         "class": report.run_class if report else None, "score": report.score if report else None,
-        "rule": report.rejection.rule if report and report.rejection else None, "honest": case["honest"],
+        "rule": rule_of(report) if report else None, "honest": case["honest"],
         "seconds": round(graded.seconds, 2), "bound": case["bound"], "peak_mib": round(graded.peak_mib, 1),
         "clear_seconds": gone, "growth_mib": round(growth, 1), "written_mib": round(graded.trace.written_mib, 1),
         "data_root_mib": round(graded.trace.data_root_mib, 1), "log_mib": round(graded.trace.log_mib, 2),
@@ -150,7 +152,7 @@ def _run_one(session: Session, case: dict[str, Any], found: Place, at: int, seed
 def _control(session: Session, found: Place, name: str, seed: int) -> Row:
     """The reference, graded now; U6."""
     runs = found.home / f"control-{name}"
-    graded = grade(found.lab, REFERENCE, runs, seed + 1, BOUND_OF_CONTROL, session.follower(runs), {})
+    graded = grade(found.labs["H"], REFERENCE, runs, seed + 1, BOUND_OF_CONTROL, session.follower(runs), {})
     report, faults = report_of(graded)
     score = report.score if report else None
     if score != 100:

@@ -64,16 +64,17 @@ def view_faults(graded: Graded) -> list[str]:
         report = run.read_report()
         evidence = run.read_evidence() if (path.parent / "evidence.json").is_file() else None
         for form, view in FORMATS.items():
-            for reader in (Reader(lab(), "en", evidence, path.parent, True), Reader(lab(), "fr", evidence, None, True)):
+            lab = lab_of(report)
+            for reader in (Reader(lab, "en", evidence, path.parent, True), Reader(lab, "fr", evidence, None, True)):
                 text = view(Report.model_validate_json(report.model_dump_json(by_alias=True)), reader)
                 faults += [f"{form} ({reader.lang}): {fault}" for fault in of_kind(form, text)]
     return faults
 
 
-def lab() -> Lab:
-    from tests.corpus.place import LAB
+def lab_of(report: Report) -> Lab:
+    from tests.corpus.place import LABS
 
-    return load_lab(LAB)
+    return next(lab for lab in map(load_lab, LABS.values()) if lab.id == report.lab)
 
 
 def of_kind(form: str, text: str) -> list[str]:

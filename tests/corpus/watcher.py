@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,20 @@ from docker.errors import APIError, NotFound
 from grader.engines.base import RunRequest
 from grader.engines.build import MARKED
 from grader.engines.settings import MIB, differences, host_config
+from grader.modelling import MEMORY_MIB
 from grader.probes.rig import share_out
 from grader.probes.starting import VOLUME_TMPFS
+from grader.workrooms import container
 from tests.corpus.grading import Trace
 
 if TYPE_CHECKING:
     from docker import APIClient
 
 SETTLE_SECONDS = 5.0
+TMPFS = {  # of a room that our own program has to itself
+    container.PATHS[room]: f"size={mib}m,uid=65534,gid=65534,mode=0700,nosuid,nodev"
+    for room, mib in {**container.SIZES, "out": container.USUAL.out_mib}.items()
+}
 NEVER = ("Privileged", "PublishAllPorts", "AutoRemove", "Devices", "PortBindings", "ExtraHosts", "Links", "Mounts",
          "VolumesFrom", "DeviceRequests", "GroupAdd")  # fmt: skip
 
@@ -75,7 +82,8 @@ def run_faults(name: str, host: dict[str, Any], trace: Trace, runs: Path, cores:
     faults += [] if host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] else ["floor: root file system, capabilities"]
     faults += [] if set(host["CapAdd"] or ()) <= {"SETUID", "SETGID"} else ["floor: added capabilities"]
     faults += [] if "no-new-privileges" in host["SecurityOpt"] else ["floor: new privileges"]
-    faults += [] if 0 < (host["PidsLimit"] or 0) <= 256 and 0 < host["Memory"] <= 512 * MIB else ["floor: pids, memory"]
+    pids, memory = (container.USUAL.pids, container.USUAL.memory_mib) if role == "room" else (256, 512)
+    faults += [] if 0 < (host["PidsLimit"] or 0) <= pids and 0 < host["Memory"] <= memory * MIB else ["floor: pids, memory"]
     return faults
 
 
@@ -97,6 +105,26 @@ def wants(role: str, host: dict[str, Any], trace: Trace, runs: Path, cores: int)
         for network in (f"container:{identity}" for identity in trace.ids.values()):
             yield RunRequest("", "", init=False, volumes=socket, cpuset=share.measuring, memory_mib=64, pids=16,
                              network=network)  # fmt: skip
+
+    elif role == "room":
+        room = RunRequest("", "", init=False, volumes=rooms(host, trace, container.READ_ONLY))
+        for size in (container.USUAL, replace(container.USUAL, memory_mib=MEMORY_MIB)):
+            sized = replace(room, memory_mib=size.memory_mib, pids=size.pids, cpus=size.cpus)
+            yield sized
+            yield replace(sized, volumes={}, tmpfs=TMPFS)
+    elif role == "holder":
+        yield RunRequest("", "", init=False, volumes=rooms(host, trace, ()), memory_mib=container.HOLDER_MIB, pids=16,
+                         fsize_mib=max(container.SIZES.values()))  # fmt: skip
+
+
+def rooms(host: dict[str, Any], trace: Trace, read_only: Collection[str]) -> dict[str, tuple[str, str]]:
+    """The run's own volumes that the container has, each where its room belongs."""
+    names = [bind.partition(":")[0] for bind in host["Binds"] or ()]
+    places = {name: name.split("-")[2] for name in names if name in trace.names("volume")}
+    return {
+        name: (container.PATHS[room], "ro,nocopy" if room in read_only else "rw,nocopy")
+        for name, room in places.items()
+    }
 
 
 def build_faults(host: dict[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from .asking import Bench
 from .views import trial as read_trial
 
 ROOT = Path(__file__).resolve().parents[2]
-ARCHIVES, ANSWERS, STRINGS, FILES = 300, 280, 200, 60
+ARCHIVES, ANSWERS, STRINGS, FILES, ARTEFACTS = 300, 280, 200, 60, 500
 
 
 def test_hostile_archives_stay_inside_and_in_bounds(tmp_path: Path) -> None:
@@ -26,6 +26,16 @@ def test_hostile_archives_stay_inside_and_in_bounds(tmp_path: Path) -> None:
     assert len(rows) == ARCHIVES
     assert [row for row in rows if row["faults"]] == []
     assert {"staged", "path", "link", "headers", "corrupt", "size"} <= {row["code"] for row in rows}
+
+
+def test_broken_artefacts_are_answered_and_never_taken_for_whole(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    command = [sys.executable, "-m", "tests.fuzz.examining", "0", str(ARTEFACTS), str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    *rows, _ = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(rows) == ARTEFACTS
+    assert [row for row in rows if row["faults"]] == []
+    assert {"taken", "found", "format", "data", "not_a_notebook"} <= {row["code"] for row in rows}
 
 
 @pytest.fixture(scope="module")

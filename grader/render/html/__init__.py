@@ -61,7 +61,7 @@ def _page(report: Report, evidence: Evidence | None, lab: Lab, lang: Lang, words
         signs=SIGNS,
         strip=points_strip(report, lang, words) if report.items else None,
         figures=_ordered(drawn),
-        logs=_logs(evidence),
+        logs=[*_logs(evidence), *_run_logs(evidence, lab)],
         base_asked=(probe(evidence, "build", "result") or {}).get("base_asked"),
         won=lambda item: won(item, lang),
         number=lambda value: number(value, lang),
@@ -84,6 +84,20 @@ def _logs(evidence: Evidence | None) -> list[Log]:
         logs.append(Log("log_traceback", marker + after, not ready.get("ok", True)))
         started = before
     logs.append(Log("log_start", started, not ready.get("ok", True) and not marker))
+    return _shown(logs)
+
+
+def _run_logs(evidence: Evidence | None, lab: Lab) -> list[Log]:
+    """What notebooks and programs printed; not where they saw given files, which may be hidden data."""
+    logs = []
+    for name, spec in lab.executions.items():
+        result = probe(evidence, name, "result") or {}
+        if spec.given is None:
+            logs.append(Log("log_run", result.get("log") or "", not result.get("ok", True)))
+    return _shown(logs)
+
+
+def _shown(logs: list[Log]) -> list[Log]:
     return [
         Log(log.name, inert(log.text.strip("\r\n"), lines=True, tail=True), log.open)
         for log in logs

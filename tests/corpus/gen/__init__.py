@@ -1,9 +1,9 @@
 """The corpus generator: `gen` writes one case, `CASES` lists them (id -> group).
 
-Groups are A (staging), B (build), C (run) and V (valid). `gen` writes `case.json` into the folder it is given and each
+Groups are A (staging), B (build), C (run), D (notebook and model) and V (valid). `gen` writes `case.json` into the folder it is given and each
 submission beside it, and gives the path of `case.json`:
 
-    id, group, kind (hostile | valid), split, lab
+    id, group, kind (hostile | valid), split, lab (H or N)
     honest       points that the content would earn without its attack
     bound        seconds within which the verdict must be there (T)
     submissions  names beside case.json; each one alone must come to the same expectation
@@ -20,14 +20,15 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import building, serving, staging, storming, valid_builds, valid_files, valid_services
+from . import building, models, notebooks, serving, staging, storming, valid_builds, valid_files, valid_services
 from .case import Maker, Setting, write
 
 _MAKERS: dict[str, dict[str, Maker]] = {
     "A": staging.MAKERS,
     "B": building.MAKERS,
     "C": storming.MAKERS | serving.MAKERS,
-    "V": valid_files.MAKERS | valid_builds.MAKERS | valid_services.MAKERS,
+    "D": notebooks.HOSTILE | models.HOSTILE,
+    "V": valid_files.MAKERS | valid_builds.MAKERS | valid_services.MAKERS | notebooks.VALID | models.VALID,
 }
 CASES: dict[str, str] = {case_id: group for group, makers in _MAKERS.items() for case_id in sorted(makers)}
 

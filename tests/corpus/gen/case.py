@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-STAGING_SECONDS, BUILD_SECONDS, LAB_SECONDS = 10, 60, 120
+STAGING_SECONDS, BUILD_SECONDS, LAB_SECONDS, NOTEBOOK_SECONDS = 10, 60, 120, 110
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Case:
     bound: int
     expect: Expect
     submissions: tuple[Submission, ...]
+    lab: str = "H"
 
 
 Maker = Callable[[Setting], Case]
@@ -85,9 +86,9 @@ def graded(most: int, *others: str, items: Mapping[str, int], **also: float) -> 
 FULL_MARKS = Expect(("GRADED",), exact=100)
 
 
-def valid(*submissions: Submission) -> Case:
+def valid(*submissions: Submission, lab: str = "H") -> Case:
     """Give the case of an odd submission that earns everything."""
-    return Case(100, LAB_SECONDS, FULL_MARKS, submissions)
+    return Case(100, LAB_SECONDS if lab == "H" else NOTEBOOK_SECONDS, FULL_MARKS, submissions, lab)
 
 
 def write(case: Case, case_id: str, group: str, out_dir: Path) -> Path:
@@ -100,7 +101,7 @@ def write(case: Case, case_id: str, group: str, out_dir: Path) -> Path:
         "group": group,
         "kind": "valid" if group == "V" else "hostile",
         "split": "public",
-        "lab": "H",
+        "lab": case.lab,
         "honest": case.honest,
         "bound": case.bound,
         "submissions": names,

@@ -1,0 +1,1 @@
+"""What runs a notebook inside a sandbox: sent there as source, imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Smaller and faster digit networks: quantize, prune, measure."""
