@@ -59,11 +59,15 @@ install_project() {
     printf '%s\n' "$wanted" > "$mark"
 }
 
-pip_install() { # the wheels of the notebook image serve here too, so a class without network needs no index
-    found=""
-    [ ! -d .cache/notebook ] || found="--find-links .cache/notebook"
-    # shellcheck disable=SC2086  # two words, or none
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check $found "$@" > .cache/pip.log 2>&1
+pip_install() { # the wheels of the notebook image serve here too, so that a class without network needs no index
+    if [ -d .cache/notebook ]; then
+        run_pip --no-index --find-links .cache/notebook --find-links .cache/wheelhouse "$@" && return
+    fi
+    run_pip "$@"
+}
+
+run_pip() {
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@" > .cache/pip.log 2>&1
 }
 
 has_torch() {
