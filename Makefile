@@ -8,7 +8,7 @@ help:  ## show these targets
 setup:  ## make .venv, find or start a container engine; quick when all is there
 	@scripts/setup.sh
 
-setup-dev:  ## the same, with what tests and measurements need
+setup-dev:  ## the same, with what notebooks, tests and measurements need
 	@scripts/setup.sh dev
 
 demo: setup  ## grade the reference solution of lab 05 and one with a fault

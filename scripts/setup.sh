@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# setup.sh [dev | notebook]: with `dev`, also what the tests and the measurements need; with `notebook`, JupyterLab and
-# what the labs' notebooks import (0.6 GB to download, 2.1 GB of disk).
+# setup.sh [notebook | dev]: with `notebook`, also JupyterLab and what the labs' notebooks import; with `dev`, that and
+# what the tests and the measurements need.
 # Makes what the workbench needs and this machine lacks: .venv with the pinned packages, a container engine that
 # answers, the tool that makes the course base. Quick when all is there. What it cannot do, it says in one command.
 set -euo pipefail
@@ -52,33 +52,40 @@ install_project() {
     wanted=$(cat pyproject.toml constraints.txt | sha256sum)
     mark=.venv/installed$extra
     [ "$(cat "$mark" 2> /dev/null)" = "$wanted" ] && return
-    [ "$extra" != "[notebook]" ] || require_room
+    [ -z "$extra" ] || has_torch || require_room
     say "installing the pinned packages${extra:+ with }$extra"
-    [ "$extra" != "[notebook]" ] || install_torch
+    [ -z "$extra" ] || has_torch || install_torch
     pip_install --editable ".$extra" --constraint constraints.txt || { tail -n 20 .cache/pip.log; exit 1; }
     printf '%s\n' "$wanted" > "$mark"
 }
 
-pip_install() { # the wheels of the notebook image serve here too, so a class without network needs no index
-    found=""
-    [ ! -d .cache/notebook ] || found="--find-links .cache/notebook"
-    # shellcheck disable=SC2086  # two words, or none
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check $found "$@" > .cache/pip.log 2>&1
+pip_install() { # the wheels of the notebook image serve here too, so that a class without network needs no index
+    if [ -d .cache/notebook ]; then
+        run_pip --no-index --find-links .cache/notebook --find-links .cache/wheelhouse "$@" && return
+    fi
+    run_pip "$@"
+}
+
+run_pip() {
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@" > .cache/pip.log 2>&1
+}
+
+has_torch() {
+    .venv/bin/python -c 'import sys; from importlib.metadata import version
+sys.exit(version("torch").partition("+")[0] != sys.argv[1])' "$torch" 2> /dev/null
 }
 
 install_torch() {
     # First and by itself: what PyPI offers under this version for Linux is built for graphics cards, five times as large.
-    version=$(sed -n 's/^torch==//p' constraints.txt)
     [ "$(uname -s)" = Linux ] || return 0
-    .venv/bin/python -c 'import torch' 2> /dev/null && return
-    pip_install --no-deps "torch==$version+cpu" && return
-    say "pip finds no CPU build of torch $version, and takes the default one (gigabytes). To avoid it: interrupt, add the"
+    pip_install --no-deps "torch==$torch+cpu" && return
+    say "pip finds no CPU build of torch $torch, and takes the default one (gigabytes). To avoid it: interrupt, add the"
     say "    index of CPU builds that pytorch.org names to pip's configuration (extra-index-url), type the command again"
 }
 
 require_room() {
     free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1048576) }')
-    say "the notebooks' packages: 0.6 GB to download, 2.1 GB of disk, two or three minutes"
+    say "what notebooks need: 0.6 GB to download, 2.1 GB of disk, two or three minutes"
     [ "$free" -ge 4 ] && return
     say "only $free GB are free here, and 4 are needed while pip works. Free some space, then type the command again"
     exit 1
@@ -121,6 +128,7 @@ ensure_engine() {
 }
 
 extra=${1:+[$1]}
+torch=$(sed -n 's/^torch==//p' constraints.txt)
 mkdir -p .cache
 make_venv
 install_project

@@ -452,7 +452,7 @@ wb.myth(
 # **À faire.** Remplissez la carte, et écrivez la réponse du réseau. `load_model` doit marcher pour *tout* dossier de ce
 # genre.
 # %% id="L01.E4" tags=["exercise"] minutes=7 items=["meta", "rebuild"]
-from types import SimpleNamespace
+from types import SimpleNamespace  # noqa: I001
 from safetensors.numpy import load_file
 
 # >>> solution

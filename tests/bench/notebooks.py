@@ -1,4 +1,4 @@
-"""What each notebook of the course costs (CPU-seconds of kernel and children) and concludes (its myths).
+"""What each notebook of the course costs (CPU-seconds of the kernel and all that it starts) and concludes (its myths).
 
 Every notebook, in both languages, at two seeds, fast and full, solved; and the student's version, fast. Goals: 60
 CPU-seconds fast, 300 full; no exception but those of stubs; the same verdicts at both seeds and in both languages.

@@ -22,8 +22,10 @@ from grader.notebooks.subject import (
     text_of,
     tree,
 )
+from grader.notebooks.versions import version_of
 
 HINTS = ("hint-1", "hint-2", "hint-3")
+_INNER = (ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def r05(subject: Subject) -> Iterator[Finding]:
@@ -90,6 +92,7 @@ def r10(subject: Subject) -> Iterator[Finding]:
             yield Finding("nb_r10_elsewhere", cell, {"id": cell.id or "-"})
         if cell.id not in checked:
             yield Finding("nb_r10_no_check", cell, {"id": cell.id or "-"})
+    yield from _variable_problems(subject)
     known = {cell.id for cell in exercises}
     for cell in subject.tagged("check"):
         names = [(name, first_text(call)) for _, name, call in calls([cell])]
@@ -148,6 +151,56 @@ def _item_problems(subject: Subject) -> Iterator[Finding]:
     for item in subject.lab.items:
         if item.exercise and item.id not in named:
             yield Finding("nb_r05_unnamed", None, {"item": item.id, "exercise": item.exercise})
+
+
+def _variable_problems(subject: Subject) -> Iterator[Finding]:
+    """Where a cell needs what only an exercise makes: whoever is stuck there cannot go on."""
+    student = [cell for cell in version_of(subject.source, "student") if cell.kind == "code"]
+    made = {name for cell in student for name in _bound(_reached(cell))}
+    solved = {name for cell in subject.tagged("exercise") for name in _bound(tree(cell.code).body)}
+    for cell in student:
+        if "exercise" not in cell.tags:
+            for name in sorted((solved - made) & _used(cell)):
+                yield Finding("nb_r10_variable", cell, {"name": name})
+
+
+def _reached(cell: Cell) -> list[ast.stmt]:
+    """The statements of a cell up to the one that meets a stub, itself or in a function of the cell that it calls."""
+    found: list[ast.stmt] = []
+    stubs: set[str] = set()
+    for statement in tree(cell.code).body:
+        raises = mentions(statement, {"NotImplementedError"})
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            stubs |= {statement.name} if raises else set()
+        elif raises or mentions(statement, stubs):
+            break
+        found.append(statement)
+    return found
+
+
+def _bound(body: list[ast.stmt]) -> set[str]:
+    """The names that statements leave to the cells after them: not those inside a function or a comprehension."""
+    found: set[str] = set()
+    waiting: list[ast.AST] = [*body]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).partition(".")[0])
+        if not isinstance(node, _INNER):
+            waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def _used(cell: Cell) -> set[str]:
+    """The names that a cell takes from the cells before it."""
+    names = [node for node in ast.walk(tree(cell.code)) if isinstance(node, ast.Name)]
+    own = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    own |= {node.arg for node in ast.walk(tree(cell.code)) if isinstance(node, ast.arg)}
+    return {node.id for node in names} - own
 
 
 def _writes(name: str, call: ast.Call) -> bool:
