@@ -1,6 +1,6 @@
 """python src/scan.py FILE...: a line each, {"file": name, "verdict": "safe" | "unsafe", "why": text}.
 
-It reads the files and loads none of them. What a pickle imports is found by opcodes.py, what it may import by policy.py.
+It reads the files and loads none of them. opcodes.py finds what a pickle imports, policy.py says what it may.
 """
 
 import json
