@@ -340,9 +340,9 @@ def find_again(archive, wanted):
     """The bytes of a file in each layer of a saved image that has it, hidden by a later one or not."""
     with tarfile.open(archive) as image:
         for part in filter(tarfile.TarInfo.isfile, image.getmembers()):
-            with contextlib.suppress(tarfile.TarError):  # not every part is a layer
-                with tarfile.open(fileobj=image.extractfile(part)) as layer:
-                    yield from (layer.extractfile(file).read() for file in layer if file.name == wanted)
+            # Not every part is a layer.
+            with contextlib.suppress(tarfile.TarError), tarfile.open(fileobj=image.extractfile(part)) as layer:
+                yield from (layer.extractfile(file).read() for file in layer if file.name == wanted)
 
 
 wb.require("L05.B4")
