@@ -1,4 +1,4 @@
-"""Lab 03 over evidence made by hand: the solution's files as the grader reads them, then one thing changed at a time."""
+"""Lab 03 over evidence made by hand: the solution's files as read, then one thing changed at a time."""
 
 from __future__ import annotations
 
