@@ -111,7 +111,7 @@ def claimed(folder: Path) -> None:
 
 @made("mutants/selfcontained-external")
 def _external(folder: Path) -> None:
-    saved(model(), folder, save_as_external_data=True, location="model.onnx.data", size_threshold=0)
+    saved(model(), folder, save_as_external_data=True, location="model.onnx.data", size_threshold=1024)
 
 
 @made("mutants/names-input")
@@ -364,7 +364,7 @@ def _logistic(folder: Path) -> None:
 def main() -> None:
     """Make all specimens, or those named, over what their folders hold already."""
     for name, maker in MAKERS.items():
-        if not sys.argv[1:] or name.partition("/")[2] in sys.argv[1:]:
+        if not sys.argv[1:] or name.rpartition("/")[2] in sys.argv[1:]:
             folder = HERE / name
             maker(folder)
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
