@@ -131,10 +131,8 @@ def _run_one(session: Session, case: dict[str, Any], found: Place, at: int, seed
     thread = threading.Thread(target=lambda: beside.append(_control(session, found, "beside", seed)))
     if CASES[case["id"]] in BESIDE:
         thread.start()
-    graded = grade(
-        found.labs[case["lab"]], submission, found.home / "runs", seed, case["bound"], session.follower(found.home / "runs"),
-        found.environment,
-    )  # fmt: skip
+    lab, runs = found.labs[case["lab"]], found.home / "runs"
+    graded = grade(lab, submission, runs, seed, case["bound"], session.follower(runs), found.environment)
     left, gone = cleared(session.api, graded)
     if thread.ident is not None:
         thread.join()
