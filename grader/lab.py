@@ -109,7 +109,7 @@ def load_lab(path: Path) -> Lab:
     _check_names(file, lab)
     _check_needs(file, lab)
     check_runs(file, lab)
-    return lab.model_copy(update={"digest": _digest(path, lab)})
+    return lab.model_copy(update={"digest": _digest(path.resolve(), lab)})
 
 
 def checks_digest(lab: Lab) -> str:

@@ -291,6 +291,7 @@ wb.bet("L01.B3", value=3, unit="protocols", confidence=50)
 # %% tags=["myth"]
 from training import prepared, trained
 
+target = out / "artifacts" / "model.safetensors"
 network, share = trained(data / "digits.safetensors", seed, epochs=8 if fast else 15)
 print(f"held-out digits read rightly: {share:.0%}")
 weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
@@ -338,7 +339,6 @@ for name, tensor in weights.items():
     # <<< solution
 text = json.dumps(header).encode()
 text += b" " * (-len(text) % 8)  # spaces, so that the numbers begin at a multiple of 8
-target = out / "artifacts" / "model.safetensors"
 target.write_bytes(len(text).to_bytes(8, "little") + text + body)
 print(target.stat().st_size, "bytes;", text[:70].decode(), "...")
 # %% tags=["check", "myth"]
@@ -452,7 +452,7 @@ wb.myth(
 # **À faire.** Remplissez la carte, et écrivez la réponse du réseau. `load_model` doit marcher pour *tout* dossier de ce
 # genre.
 # %% id="L01.E4" tags=["exercise"] minutes=7 items=["meta", "rebuild"]
-from types import SimpleNamespace  # noqa: I001
+from types import SimpleNamespace
 from safetensors.numpy import load_file
 
 # >>> solution

@@ -198,7 +198,7 @@ def sent(patterns):
     """Which of the planted files a build would get, by the engine library's own reading of the patterns."""
     from docker.utils.build import exclude_paths
 
-    return sorted(name for name in exclude_paths(str(desk), patterns) if name in planted)
+    return sorted(name for name in exclude_paths(str(desk), list(patterns)) if name in planted)
 
 
 for patterns in ([], ["*.csv", "*.pkl"], ["**/*.csv", "**/*.pkl", ".git", ".env", "notebooks"], ["*", "!app", "!requirements.txt"]):
@@ -340,9 +340,9 @@ def find_again(archive, wanted):
     """The bytes of a file in each layer of a saved image that has it, hidden by a later one or not."""
     with tarfile.open(archive) as image:
         for part in filter(tarfile.TarInfo.isfile, image.getmembers()):
-            with contextlib.suppress(tarfile.TarError):  # not every part is a layer
-                with tarfile.open(fileobj=image.extractfile(part)) as layer:
-                    yield from (layer.extractfile(file).read() for file in layer if file.name == wanted)
+            # Not every part is a layer.
+            with contextlib.suppress(tarfile.TarError), tarfile.open(fileobj=image.extractfile(part)) as layer:
+                yield from (layer.extractfile(file).read() for file in layer if file.name == wanted)
 
 
 wb.require("L05.B4")
@@ -496,6 +496,7 @@ commands = {"Build": "docker build -t guichet .", "Run": start, "Check": "curl l
 # <<< solution
 pages = [f"## {name}\n\n```\n{command}\n```\n" for name, command in commands.items()]
 (out / "RUN.md").write_text("# The digit service in its box\n\n" + "\n".join(pages))
+print("headings:", ", ".join(commands))
 # %% tags=["check"]
 stuck = False  # True shows the next of three hints
 wb.check("L05.E6")

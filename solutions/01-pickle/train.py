@@ -1,4 +1,4 @@
-"""Make artifacts/ and results.json anew: `python train.py DATA`, with the folder that `grader start` filled.
+"""Make artifacts/ and results.json anew: `python train.py DATA`, with the data folder that `grader start` filled.
 
 The network reads digits, the pipeline sorts forms. Nothing is pickled on the way.
 """

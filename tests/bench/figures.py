@@ -84,11 +84,11 @@ def section(lang: str) -> str:
     table = "\n".join(f"| {line} |" for line in lines)
     seconds, bound = f"{nearest['seconds']:.0f}", nearest["bound"]
     words = {
-        "en": f"Over the whole corpus the grader took at most {memory:.0f} MiB of memory, and no verdict came after its bound:\n"
-              f"the nearest was {nearest['case']}, {seconds} of {bound} seconds.",
-        "fr": f"Sur tout le corpus, le correcteur a pris au plus {memory:.0f} Mio de mémoire, et aucun verdict n'est venu après sa\n"
-              f"limite : le plus proche était {nearest['case']}, {seconds} secondes sur {bound}.",
-    }[lang]  # fmt: skip
+        "en": f"Over the whole corpus the grader took at most {memory:.0f} MiB of memory.\n"
+        f"No verdict came after its bound: the nearest was {nearest['case']}, {seconds} of {bound} seconds.",
+        "fr": f"Sur tout le corpus, le correcteur a pris au plus {memory:.0f} Mio de mémoire.\n"
+        f"Aucun verdict n'est venu trop tard : le plus proche était {nearest['case']}, {seconds} secondes sur {bound}.",
+    }[lang]
     assert overrun <= 0, "a verdict came late: the sentence has to say so"
     return f"{BEGIN}\n{table}\n\n{words}\n{END}"
 

@@ -11,18 +11,19 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grader.cli.session import Session as Asking
 from grader.cli.session import Settings
 from grader.cli.site import open_site, require_held
+from grader.lab import load_lab
 from tests.corpus.after import cleared, kept_mib
 from tests.corpus.gen import CASES, gen
 from tests.corpus.grading import ROOT, Follower, Graded, grade
 from tests.corpus.judging import also_faults, growth_fault, outcome_faults, report_of, rule_of, run_faults
-from tests.corpus.place import REFERENCE, Place, place
+from tests.corpus.place import LABS, REFERENCE, Place, place
 from tests.corpus.undone import VARIABLE
 from tests.corpus.watcher import Watcher
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 BOUND_OF_CONTROL = 120.0
+ASKED, SETTINGS = Asking({}, "en"), Settings(ROOT, ROOT / "runs", ROOT / ".cache")
 BESIDE = ("B", "C")  # the groups beside which the control runs as well
 Row = dict[str, Any]
 
@@ -43,9 +45,20 @@ class Session:
     cores: int
     data_root: Path
     bystanders: list[str]
+    made: set[str] = field(default_factory=set)  # the labs whose images are there
+
+    def make_images(self, lab: str) -> None:
+        """Make what a lab runs in, once: minutes that are no part of any case's time."""
+        if lab not in self.made:
+            with open_site(ASKED, SETTINGS, "docker", quiet, load_lab(LABS[lab])):
+                self.made.add(lab)
 
     def follower(self, runs: Path) -> Follower:
         return Follower(runs, self.data_root, self.watcher.seen)
+
+
+def quiet(step: str, detail: str) -> None:
+    """Nobody watches."""
 
 
 @contextmanager
@@ -54,9 +67,8 @@ def session() -> Iterator[Session]:
     from docker import APIClient
     from docker.utils import kwargs_from_env
 
-    asked, settings = Asking({}, "en"), Settings(ROOT, ROOT / "runs", ROOT / ".cache")
-    with open_site(asked, settings, "docker", lambda step, detail: None) as site:
-        require_held(asked, site)  # once a boot: what takes long is not to fall into the first case's time
+    with open_site(ASKED, SETTINGS, "docker", quiet) as site:
+        require_held(ASKED, site)  # once a boot: what takes long is not to fall into the first case's time
     where = kwargs_from_env()  # the engine that the grader itself is sent to, never another one
     api, own = APIClient(version="auto", **where), APIClient(version="auto", timeout=None, **where)
     watcher = Watcher(api, own)
@@ -106,6 +118,7 @@ def run_case(session: Session, case_id: str, seed: int, without: str | None = No
     while True:
         with place(session.api) as found:
             case = json.loads(gen(case_id, found.home / "case", found.params, seed).read_text())
+            session.make_images(case["lab"])
             row = _run_one(session, case, found, at, seed, without)
         yield row
         at += 1
@@ -119,10 +132,9 @@ def _run_one(session: Session, case: dict[str, Any], found: Place, at: int, seed
     thread = threading.Thread(target=lambda: beside.append(_control(session, found, "beside", seed)))
     if CASES[case["id"]] in BESIDE:
         thread.start()
-    graded = grade(
-        found.labs[case["lab"]], submission, found.home / "runs", seed, case["bound"],
-        session.follower(found.home / "runs"), found.environment | ({VARIABLE: without} if without else {}),
-    )  # fmt: skip
+    lab, runs = found.labs[case["lab"]], found.home / "runs"
+    environment = found.environment | ({VARIABLE: without} if without else {})
+    graded = grade(lab, submission, runs, seed, case["bound"], session.follower(runs), environment)
     left, gone = cleared(session.api, graded)
     if thread.ident is not None:
         thread.join()

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
+from onnxruntime.quantization.shape_inference import quant_pre_process
 from safetensors.numpy import load_file
 from safetensors.torch import load_file as load_tensors
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ sys.path.insert(0, str(HERE))
 from augment import augment  # noqa: E402
 from networks import DigitCNN, Serve  # noqa: E402
 
-logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which nothing here needs
+logging.disable(logging.WARNING)  # torch misses torchvision, ONNX Runtime the preparation that we have made
 torch.set_num_threads(1)  # these networks are small: a second thread would mostly wait for the first
 LEVELS = {
     "off": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -36,6 +37,11 @@ LEVELS = {
 def load_digits() -> dict[str, np.ndarray]:
     """`images` uint8 [N, 28, 28], `labels` uint8 [N], and `split`: 0 for training, 1 for held out."""
     return load_file(HERE / "digits.safetensors")
+
+
+def prepare(model: Path, out: Path) -> None:
+    """The model with shapes inferred and constants folded: what both ways of quantizing start from."""
+    quant_pre_process(model, out)
 
 
 def open_model(path: Path, level: str = "all") -> ort.InferenceSession:
@@ -135,6 +141,18 @@ def narrow(network: DigitCNN, keep: float) -> DigitCNN:
     thinner = DigitCNN(*(len(rows) for rows in kept[:4]))
     thinner.load_state_dict(state)
     return thinner
+
+
+def prune_int8(model: Path, share: float, out: Path) -> None:
+    """Put the smallest int8 weights of a quantized file to zero: what is left to do once a network is quantized."""
+    graph = onnx.load(model)
+    tensors = [one for one in graph.graph.initializer if one.data_type == onnx.TensorProto.INT8 and len(one.dims) > 1]
+    values = [onnx.numpy_helper.to_array(tensor) for tensor in tensors]
+    threshold = np.quantile(np.abs(np.concatenate([value.ravel() for value in values]).astype(np.int16)), share)
+    for tensor, value in zip(tensors, values, strict=True):
+        kept = np.where(np.abs(value.astype(np.int16)) > threshold, value, np.int8(0))
+        tensor.CopyFrom(onnx.numpy_helper.from_array(kept, tensor.name))
+    onnx.save(graph, out)
 
 
 def _strongest(convolution: nn.Module, normalisation: nn.Module, keep: float) -> Tensor:

@@ -1,6 +1,6 @@
 """python src/scan.py FILE...: one JSON object a line, {"file": name, "verdict": "safe" | "unsafe", "why": text}.
 
-It reads the files and loads none of them. What a pickle imports is found by opcodes.py, what it may import by policy.py.
+It reads the files and loads none of them: opcodes.py finds what a pickle would import, policy.py says what it may.
 """
 
 import json
@@ -13,7 +13,7 @@ from policy import why_unsafe
 
 
 def streams(path):
-    """The bytes of each pickle in a file: of the file itself, or of every .pkl inside when it is a zip (a .pt is one)."""
+    """The bytes of each pickle in a file: the file itself, or every .pkl inside where it is a zip (a .pt is one)."""
     if not zipfile.is_zipfile(path):
         return [path.read_bytes()]
     with zipfile.ZipFile(path) as archive:
