@@ -36,12 +36,13 @@ NOTEBOOK = FOLDER / "light.ipynb"
 SUBMISSIONS, BLOCK = 20, 4
 AT_ONCE = os.cpu_count() or 1
 REGRADES = 100
+MEASURED = ("grader/engines", "grader/execution", "grader/workrooms", "grader/executing.py", "grader/pipeline.py")
 READY_SECONDS = 120
 
 
 def main() -> None:
     rounds = repetitions(__doc__, 5)
-    results = Results("throughput", ["grader", "tests/bench/throughput", "constraints.txt"])
+    results = Results("throughput", [*MEASURED, "tests/bench/throughput", "constraints.txt"])
     with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
         for number in range(rounds):
             for ahead in (0, AT_ONCE):
