@@ -269,9 +269,7 @@ def test_sandboxes_made_ahead_serve_one_job_each_and_leave_nothing(tmp_path: Pat
     base = images.ensure_base(engine, CACHE, lambda message: None)
     with Ledger(tmp_path / "active", "ahead") as ledger, Owned(engine, ledger) as owned:
         with ContainerRoom(owned, base.id, ahead=2, warm=("json",)) as room:
-            deadline = time.monotonic() + 60
-            while len(room._ready) < 2 and time.monotonic() < deadline:
-                time.sleep(0.05)
+            assert room.wait_ready(60)
             ready = [made.box.id for made in room._ready]
             files = {"lab": {"s.py": b"import os, sys; print('json' in sys.modules, os.getpid() != 1, sys.argv[1])"}}
             job = Job(("-I", "{lab}/s.py", "x"), files, 20, take=("a",))

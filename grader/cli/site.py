@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ENGINES = ("auto", "docker", "local")
 SEEDS = 2**31
-WARM = ("papermill", "nbclient")  # what a sandbox has imported when its job comes
+WARM = ("-rfc3987_syntax", "-pyarrow", "papermill")  # what a sandbox made ahead has imported when its job comes
 
 
 @contextmanager

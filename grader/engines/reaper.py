@@ -53,8 +53,8 @@ class Ledger:
         self._append({"kind": kind, "name": name, "id": identity})
 
     def removed(self, kind: Kind, name: str) -> None:
-        """Write down that `name` is gone."""
-        self._append({"kind": kind, "name": name, "removed": True})
+        """Write down that `name` is gone. Not durably: if a power cut takes this row, what is gone is removed again."""
+        self._append({"kind": kind, "name": name, "removed": True}, durable=False)
 
     def close(self) -> None:
         """End the run: the folder goes too, unless something was left behind for the reaper."""
@@ -71,12 +71,13 @@ class Ledger:
     ) -> None:
         self.close()
 
-    def _append(self, row: dict[str, object]) -> None:
+    def _append(self, row: dict[str, object], *, durable: bool = True) -> None:
         line = json.dumps(row).encode() + b"\n"
         try:
             if os.write(self._rows, line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(self._rows)
+            if durable:
+                os.fsync(self._rows)
         except OSError as error:
             raise disk_trouble(error, self.folder / _ROWS) from error
 

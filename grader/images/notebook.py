@@ -23,7 +23,7 @@ FOLDER = DOCKER_FOLDER / "notebook"
 CODE = ("grader", "workbench")
 LIMITS = Limits(build_seconds=1800, build_memory_mib=3072, build_disk_mib=12 * 1024)
 STEP = "step"  # the kind of what a build leaves behind until it is done
-WHEELS_GB, MAKING_GB, MADE_GB = 0.6, 7, 2
+WHEELS_GB, MAKING_GB, MADE_GB = 0.6, 8, 2
 
 
 def ensure_notebook(engine: Engine, cache: Path, progress: Progress) -> ImageInfo:

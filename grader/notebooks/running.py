@@ -90,6 +90,8 @@ def run_notebook(order: Order, files: Mapping[str, Path], folder: Path, home: Pa
     seconds = time.monotonic() - before
     cells = read_cells(done)
     problem = _trouble(answer, cells, order) or judge(cells, order.version)
+    if problem is None and order.version == "solution":
+        problem = unmet(cells, read_checks(work / ".workbench.json"))
     if problem is None and cpu > BUDGET[order.fast]:
         problem = ("nb_run_budget", {"found": round(cpu), "most": BUDGET[order.fast]})
     return Ran(problem, cells, round(seconds, 1), round(cpu, 1), read_verdicts(work / "results.json"), done)
@@ -107,6 +109,28 @@ def judge(cells: tuple[CellRun, ...], version: Version) -> tuple[str, dict[str, 
         if cell.error is not None:
             return "nb_run_error", {**where, "error": cell.error, "text": cell.text}
     return None
+
+
+def unmet(cells: tuple[CellRun, ...], checks: Mapping[str, list[str]]) -> tuple[str, dict[str, Fact]] | None:
+    """The first solved exercise whose own check, as `checks` tell it, finds a fault, or that was not checked at all."""
+    for cell in cells:
+        if cell.exercise is None:
+            continue
+        found = checks.get(cell.exercise.partition(".")[2])
+        if found is None:
+            return "nb_run_unchecked", {"id": cell.exercise}
+        if found:
+            return "nb_run_unmet", {"id": cell.exercise, "found": ", ".join(found)}
+    return None
+
+
+def read_checks(path: Path) -> dict[str, list[str]]:
+    """What the last check of each exercise left open, from a notebook's `.workbench.json`: `item (cause)`."""
+    try:
+        checks = json.loads(path.read_bytes())["checks"]
+        return {name: [f"{one['item']} ({one['cause']})" for one in entry["open"]] for name, entry in checks.items()}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return {}
 
 
 def read_cells(path: Path) -> tuple[CellRun, ...]:

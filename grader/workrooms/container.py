@@ -104,6 +104,11 @@ class ContainerRoom:
         finally:
             self._discard(made)
 
+    def wait_ready(self, seconds: float) -> bool:
+        """Wait until as many sandboxes stand ready as are made ahead; whether they do."""
+        with self._change:
+            return self._change.wait_for(lambda: len(self._ready) >= self._ahead or self._closed, seconds)
+
     def close(self) -> None:
         """Remove what stands ready. Whoever made `owned` closes it."""
         with self._change:
@@ -148,6 +153,7 @@ class ContainerRoom:
                 return
             with self._change:
                 self._ready.append(made)
+                self._change.notify_all()
 
     def _make(self, size: Size, warm: tuple[str, ...] = ()) -> Made:
         """A holder with four volumes and, on the same volumes, the sandbox, which imports `warm` while it waits."""

@@ -83,7 +83,8 @@ def names(evidence: Evidence) -> None:
     if "contract.yaml" not in texts:
         raise Fail("no_contract")
     if fault := contract_fault(texts["contract.yaml"], INPUTS, OUTPUTS):
-        raise Fail(fault[0], **fault[1])
+        cause, facts = fault
+        raise Fail(cause, share=0.0, **facts)
 
 
 def _fits(found: list[Any] | None, wanted: tuple[int | None, ...], open_too: bool) -> bool:
@@ -225,7 +226,7 @@ def pipe_flights(evidence: Evidence) -> None:
         if found.get(name) != dtype:
             raise Fail("column", column=name, found=str(found.get(name)), wanted=dtype)
     late = _late(section["july"])
-    claimed = _note(evidence, "flights").get("sklearn")
+    claimed: Any = _note(evidence, "flights").get("sklearn")
     if not _numbers(claimed) or len(claimed) != len(late):
         raise Fail("no_claim", wanted=len(late))
     apart = [abs(one - other) for one, other in zip(late, claimed, strict=True)]
@@ -260,7 +261,7 @@ def skew(evidence: Evidence) -> None:
         if not (isinstance(labels, list) and len(labels) == len(HELD_OUT) and all(type(x) is int for x in labels)):
             raise Fail("no_labels", field=key, wanted=len(HELD_OUT))
         rights.append(sum(str(label) == right for label, right in zip(labels, HELD_OUT, strict=True)) / len(HELD_OUT))
-    loss = said.get("loss")
+    loss: Any = said.get("loss")
     if not _numbers([loss]):
         raise Fail("no_labels", field="loss", wanted=1)
     measured = rights[0] - rights[1]
@@ -293,7 +294,7 @@ def bench_protocol(evidence: Evidence) -> None:
             samples = _samples(measure, contender)
             if len(samples) < ROUNDS:
                 raise Fail("samples", measure=name, contender=contender, samples=len(samples), wanted=ROUNDS)
-            said = _table(measure, "median").get(contender)
+            said: Any = _table(measure, "median").get(contender)
             if not _numbers([said]) or abs(said - median(samples)) > MEDIAN_TOLERANCE * median(samples):
                 raise Fail("median", measure=name, contender=contender)
         _threads(name, _table(measure, "threads"))
@@ -344,7 +345,7 @@ def _table(holder: Any, name: str) -> dict[str, Any]:
 
 def _samples(measure: dict[str, Any], contender: str) -> list[float]:
     """Milliseconds, none of them zero; empty where they are not all numbers."""
-    samples = _table(measure, "samples").get(contender)
+    samples: Any = _table(measure, "samples").get(contender)
     return list(samples) if _numbers(samples) and all(sample > 1e-9 for sample in samples) else []
 
 

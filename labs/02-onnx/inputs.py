@@ -84,7 +84,8 @@ def forward(weights: Tensors, values: NDArray[np.float64]) -> NDArray[np.float64
             values = values.reshape(many, channels, height // 2, 2, width // 2, 2).max((3, 5))
     scores = values.mean((2, 3)) @ weights[f"{LAST}.weight"].T.astype(np.float64) + weights[f"{LAST}.bias"]
     shares: NDArray[np.float64] = np.exp(scores - scores.max(1, keepdims=True))
-    return shares / shares.sum(1, keepdims=True)
+    shares /= shares.sum(1, keepdims=True)
+    return shares
 
 
 def _convolution(weights: Tensors, layer: int, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -89,15 +89,16 @@ alone.mkdir(parents=True, exist_ok=True)
 model, dummy_input = network, (images[:1].float().unsqueeze(1) / 255 - 0.15) / 0.30
 torch.onnx.export(
     model, dummy_input, slide / "model.onnx",
-    input_names=["x"], output_names=["y"], verbose=False,
+    input_names=["x"], output_names=["y"],
 )
 shutil.copy(slide / "model.onnx", alone)
 for file in sorted(slide.glob("*.*")):
     print(file.name, "more" if file.stat().st_size > 300_000 else "less", "than 300 kB")
 try:
     ort.InferenceSession(alone / "model.onnx")
+    print("alone in a folder: it opens")
 except Exception as error:
-    print("alone in a folder:", "it opens" if error is None else "it does not open")
+    print("alone in a folder: it does not open,", type(error).__name__)
 print("it shows folder names:", b"File " in (slide / "model.onnx").read_bytes())
 # %% [markdown] lang="en" tags=["explain"]
 # Two files. Since PyTorch 2.9 the default exporter puts weights into `model.onnx.data` beside the graph, and the graph alone does not open. Like a page deployed without its scripts, it works on the machine where it was made. The graph also carries, node by node, the path and the lines of your source: the solution takes them out.
@@ -382,9 +383,9 @@ def apart(pipeline):
 _, gaps = apart(left.fit(left.build(seed), year, seed))
 print((gaps > 1e-4).sum(), "of", len(gaps), "flights differ, by up to", round(float(gaps.max()), 2))
 # %% [markdown] lang="en" tags=["explain"]
-# The digits fail loudly, once one looks: the error is large. The flights fail quietly. scikit-learn computes in float64, the graph in float32. A tree asks "above 0.4173?", and a scaled number that lay on the line falls to the other side once it is rounded: another branch, another leaf. Labels hardly change, averages neither, and no test on ten rows sees it. Who needs a scaler before trees? Nobody: a tree only compares.
+# The digits fail loudly, once one looks: the error is large. The flights fail quietly. scikit-learn computes in float64, the graph in float32. A tree asks "above 0.4173?", and a scaled number that lay on the line falls to the other side once it is rounded: another branch, another leaf. Labels hardly change, averages neither, and a test on ten rows may well miss it. Who needs a scaler before trees? Nobody: a tree only compares.
 # %% [markdown] lang="fr" tags=["explain"]
-# Les chiffres échouent à grand bruit, dès qu'on regarde : l'erreur est énorme. Les vols échouent en silence. scikit-learn calcule en float64, le graphe en float32. Un arbre demande « au-dessus de 0,4173 ? », et un nombre mis à l'échelle qui était sur la ligne tombe de l'autre côté une fois arrondi : autre branche, autre feuille. Les étiquettes changent à peine, les moyennes non plus, et aucun test sur dix lignes ne le voit. Qui a besoin d'un scaler devant des arbres ? Personne : un arbre ne fait que comparer.
+# Les chiffres échouent à grand bruit, dès qu'on regarde : l'erreur est énorme. Les vols échouent en silence. scikit-learn calcule en float64, le graphe en float32. Un arbre demande « au-dessus de 0,4173 ? », et un nombre mis à l'échelle qui était sur la ligne tombe de l'autre côté une fois arrondi : autre branche, autre feuille. Les étiquettes changent à peine, les moyennes non plus, et un test sur dix lignes peut très bien ne rien voir. Qui a besoin d'un scaler devant des arbres ? Personne : un arbre ne fait que comparer.
 # %% [markdown] lang="en"
 # **Exercise E5.** Note what forgetting costs, as `skew`: `labels_with` and `labels_without` (360 whole numbers each) and `loss`, an accuracy minus an accuracy, between 0 and 1.
 #

@@ -468,8 +468,10 @@ if stuck:
 # %% [markdown] lang="en" minutes=10
 # ## What a colleague types
 #
-# It is three in the morning and you cannot be reached. Write `RUN.md`: a command under Build, Run, Check and Stop. The five
-# forecasts in `answers.json` are yours to fill in by hand, **before** `grader run labs/05` measures them.
+# It is three in the morning and you cannot be reached. Write `RUN.md`: a command under Build, Run, Check and Stop. And five
+# forecasts for `answers.json`, each with a reason, **before** `grader run labs/05` measures them: your layers in megabytes,
+# a build with an empty cache and one after a changed line in seconds, your response time over the yardstick's, and the
+# milliseconds of processor time of one prediction.
 #
 # **Without looking back:** answer the three cards. And in one sentence: what would you tell the data scientist who put the model
 # into the image?
@@ -478,8 +480,10 @@ if stuck:
 # %% [markdown] lang="fr"
 # ## Ce que tape un collègue
 #
-# Il est trois heures du matin et vous êtes injoignable. Écrivez `RUN.md` : une commande sous Construire, Lancer, Vérifier et Arrêter.
-# Les cinq paris d'`answers.json` se remplissent à la main, **avant** que `grader run labs/05` ne les mesure.
+# Il est trois heures du matin et vous êtes injoignable. Écrivez `RUN.md` : une commande sous Construire, Lancer, Vérifier et
+# Arrêter. Et cinq paris pour `answers.json`, chacun avec une raison, **avant** que `grader run labs/05` ne les mesure : vos
+# couches en mégaoctets, une construction au cache vide et une autre après une ligne changée en secondes, votre temps de
+# réponse divisé par celui de l'étalon, et les millisecondes de processeur d'une prédiction.
 #
 # **Sans regarder en arrière :** répondez aux trois cartes. Et en une phrase : que diriez-vous à la data scientist qui a mis le modèle
 # dans l'image ?
@@ -493,10 +497,17 @@ print("images of this notebook removed:", len(made))
 # keep: commands = {"Build": "...", "Run": ..., "Check": "...", "Stop": "..."}
 start = "docker run -d --name guichet --read-only --cap-drop ALL --tmpfs /tmp -v $PWD/models:/models:ro -p 8000:8000 guichet"
 commands = {"Build": "docker build -t guichet .", "Run": start, "Check": "curl localhost:8000/health", "Stop": "docker stop guichet"}
+# keep: forecasts = {"image_own_mb": ..., "cold_build_s": ..., "rebuild_s": ..., "latency_ratio": ..., "cpu_ms_per_request": ...}
+forecasts = {"image_own_mb": 220, "cold_build_s": 15, "rebuild_s": 1, "latency_ratio": 1.1, "cpu_ms_per_request": 2}
+# keep: reasons = [...]
+reasons = ["mostly onnxruntime", "five wheels to install", "one small layer only", "both do the same work", "a small model, and JSON"]
 # <<< solution
 pages = [f"## {name}\n\n```\n{command}\n```\n" for name, command in commands.items()]
 (out / "RUN.md").write_text("# The digit service in its box\n\n" + "\n".join(pages))
-print("headings:", ", ".join(commands))
+answers = json.loads((out / "answers.json").read_text())
+answers |= {"bets": answers["bets"] | forecasts, "reasons": dict(zip(forecasts, reasons, strict=True))}
+(out / "answers.json").write_text(json.dumps(answers, ensure_ascii=False, indent=1))
+print("headings:", ", ".join(commands), "- forecasts:", len(forecasts))
 # %% tags=["check"]
 stuck = False  # True shows the next of three hints
 wb.check("L05.E6")

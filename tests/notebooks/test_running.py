@@ -11,7 +11,7 @@ import pytest
 from grader.lab import load_lab
 from grader.lab_runs import student_files
 from grader.notebooks import running
-from grader.notebooks.running import CellRun, Order, Ran, judge, read_verdicts, run_notebook
+from grader.notebooks.running import CellRun, Order, Ran, judge, read_checks, read_verdicts, run_notebook, unmet
 from grader.notebooks.source import read_source
 from grader.notebooks.versions import Version
 from grader.records import Lang
@@ -115,3 +115,18 @@ def test_nbval_passes_stable_facts_and_finds_one_that_moved(home: Path) -> None:
     ran.notebook.write_text(text.replace("3 parcels", "4 parcels"), encoding="utf-8")
     with pytest.raises(AssertionError, match="1 failed"):
         validate(ran.notebook)
+
+
+def test_a_solution_that_its_own_check_refuses_is_found(home: Path, source: Path) -> None:
+    _edit(source, 'Path(out_dir, "rule.json")', 'Path(out_dir, "rules.json")')
+    ran = _run(home, "solution")
+    assert ran.problem == ("nb_run_unmet", {"id": "L90.E1", "found": "rule (missing)"})
+
+
+def test_a_check_that_gave_no_answer_is_not_one_that_found_nothing(tmp_path: Path) -> None:
+    exercise = CellRun(3, "first", ("exercise",), "L90.E1", 0.1)
+    assert unmet((exercise,), {"E1": []}) is None
+    assert unmet((exercise,), {}) == ("nb_run_unchecked", {"id": "L90.E1"})
+    for content in ("", "[]", '{"checks": []}', '{"checks": {"E1": {}}}'):
+        (tmp_path / "log").write_text(content, encoding="utf-8")
+        assert read_checks(tmp_path / "log") == {}

@@ -1,7 +1,8 @@
 """The first process of a sandbox: runs one program, and says in one line of JSON how it ended.
 
 Standard input: the length of the job in digits and a newline, the job as JSON, then the program's own standard input.
-Its arguments name modules to import while it waits: a program that is a script then starts as a fork, warm.
+Its arguments name modules to import while it waits, those with a `-` before them never: a program that is a script then
+starts as a fork, warm.
 As process 1 of a container nothing in there can signal, trace or replace it.
 """
 
@@ -29,7 +30,10 @@ def main() -> None:
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a signal that has a handler reaches process 1, any other does not
     for name in sys.argv[1:]:
-        __import__(name)
+        if name.startswith("-"):
+            sys.modules[name[1:]] = None  # type: ignore[assignment]
+        else:
+            __import__(name)
     length = int(read_until_newline())
     job = json.loads(read_exactly(length))
     lay_out(job)

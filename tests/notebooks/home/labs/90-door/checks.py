@@ -5,5 +5,5 @@ from grader.checks import Evidence, Fail, check
 
 @check("rule")
 def rule(evidence: Evidence) -> None:
-    if "rule.json" not in evidence["submission"]["files"]:
+    if "rule.json" not in {file["path"] for file in evidence["submission"]["files"]}:
         raise Fail("missing")
