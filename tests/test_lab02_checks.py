@@ -200,7 +200,23 @@ def test_a_student_s_copy_judges_what_it_can(right: Sections) -> None:
     assert judged("pipe.flights", sealed) is None
 
 
-ODD: list[Any] = [None, True, 0, -1, 1e300, "x", "", [], [[]], {}, {"a": {}}, [None] * 360, [1e999], ["1"] * 7, {"L02.B4": []}]
+ODD: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1e300,
+    "x",
+    "",
+    [],
+    [[]],
+    {},
+    {"a": {}},
+    [None] * 360,
+    [1e999],
+    ["1"] * 7,
+    {"L02.B4": []},
+]
 
 
 @pytest.mark.parametrize("item", ["bench.protocol", "skew", "pipe.flights"])
