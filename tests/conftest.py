@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# A runner in the background may have Ctrl-C ignored, which the graders started by the tests would inherit.
+# A runner in the background may have Ctrl-C or a hang-up ignored, which the graders started by the tests would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 NEVER_SKIPPED = ("engine", "browser")
 
 
