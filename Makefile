@@ -29,7 +29,7 @@ test: lint  ## lint, then every test that is not slow
 test-all: lint bench corpus  ## lint, the benches, the corpus five times, then every test
 	$(BIN)/pytest
 
-BENCHES := latency singleton overhead repeat kills restarts disk_full \
+BENCHES := latency singleton overhead repeat others kills restarts disk_full \
 	fuzz_archives fuzz_artifacts fuzz_dockerfiles fuzz_http fuzz_reports
 bench: setup-dev  ## the measurements behind the promises, as tables under tests/bench/results/; resumable
 	@for bench in $(BENCHES); do echo "$$bench"; $(BIN)/python -m tests.bench.$$bench || exit 1; done

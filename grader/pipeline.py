@@ -11,7 +11,7 @@ from grader import __version__
 from grader.code import code_digest
 from grader.engines.base import Engine
 from grader.engines.owned import Owned
-from grader.engines.reaper import Ledger, Reaper
+from grader.engines.reaper import Kind, Ledger, Reaper
 from grader.errors import InfraError, SubmissionError, Unsupported
 from grader.executing import Desk
 from grader.judging import judge
@@ -194,6 +194,12 @@ def base_of(site: Site) -> str:
 
 
 def reap(site: Site) -> None:
-    """Remove what runs that died have left on the engine and on the disk."""
-    if site.engine is not None:
-        Reaper(site.store.active, site.engine, site.store.work).reap()
+    """Remove what runs that died have left on the disk and, where there is one, on the engine."""
+    Reaper(site.store.active, site.engine or _NoEngine(), site.store.work).reap()
+
+
+class _NoEngine:
+    """Leaves what stands on an engine to a run that has one."""
+
+    def remove(self, kind: Kind, name: str) -> None:
+        raise InfraError("engine_gone", doing=f"remove a {kind}")

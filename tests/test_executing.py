@@ -159,6 +159,9 @@ def test_a_missing_notebook_is_named(give: Give, room: Counting) -> None:
 
 STOPS = {
     "an error": (["raise ValueError('no')", SAVE], "NB_ERROR", "cell_error", {"cell": 2, "error": "ValueError"}),
+    "a made-up error": (
+        ["class Row17Is3(Exception): pass\nraise Row17Is3"], "NB_ERROR", "cell_error", {"error": "Exception"},
+    ),
     "a syntax error": (["def"], "NB_ERROR", "cell_error", {"cell": 2, "error": "SyntaxError"}),
     "an endless cell": (["while True: pass", "1"], "NB_TIMEOUT", "cell_timeout", {"cell": 2, "limit": 4}),
     "an endless cell that will not hear": (
@@ -284,6 +287,17 @@ def test_the_truth_stays_with_the_grader(give: Give, room: Counting) -> None:
     truth = section(give(book(FIT, SAVE), exercise=None), "model")["rows"]["truth"]
     assert len(truth) == 7 and len(room.sent) > 3
     assert not any(str(number).encode() in one for number in truth for one in room.sent)
+
+
+def test_a_killed_local_run_leaves_its_folder_to_the_next_one(site: Site, tmp_path: Path) -> None:
+    left = site.store.work / "room-dead" / "room-x"
+    left.mkdir(parents=True)
+    rows = site.store.active / "room-dead"
+    rows.mkdir(parents=True)
+    (rows / "resources.jsonl").write_text(json.dumps({"kind": "folder", "name": str(left.parent)}) + "\n")
+    (tmp_path / "empty").mkdir()
+    grade(load_lab(LAB), Submission(source=str(tmp_path / "empty")), site, Options(seed=1, exercise="E3"))
+    assert not left.parent.exists() and not rows.exists()
 
 
 @pytest.mark.parametrize("lang", ["en", "fr"])

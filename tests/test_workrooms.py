@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,7 +16,7 @@ import pytest
 from grader import images
 from grader.engines.docker import connect
 from grader.engines.owned import Owned
-from grader.engines.reaper import Ledger
+from grader.engines.reaper import Ledger, Reaper
 from grader.workrooms import Done, Job, Workroom
 from grader.workrooms.container import ContainerRoom
 from grader.workrooms.local import LocalRoom
@@ -225,6 +228,9 @@ for path in ('/data/y', '/data/x.csv', '/lab/y', '/lab/deep/er/s.py', '/y', '/us
     def test_the_first_process_cannot_be_read_traced_or_stopped(self, do: Do) -> None:
         code = """
 import os
+import signal
+import subprocess
+import sys
 for name in ('environ', 'fd/0', 'fd/1', 'mem', 'maps'):
     try:
         open(f'/proc/1/{name}', 'rb').read(1)
@@ -279,3 +285,70 @@ def test_sandboxes_made_ahead_serve_one_job_each_and_leave_nothing(tmp_path: Pat
         assert not (tmp_path / "active" / "ahead" / "resources.jsonl").read_bytes().count(b'"x"')
     assert not (tmp_path / "active" / "ahead").exists(), "every container and volume is removed"
     engine.close()
+
+
+DIE_WHILE_WORKING = """
+import sys
+from pathlib import Path
+from grader.workrooms import Job
+from grader.workrooms.local import LocalRoom
+folder = Path(sys.argv[1])
+code = "import os; os.fork() or os.setsid(); os.execvp('sleep', ['sleep', sys.argv[1]])"
+LocalRoom(folder, folder).do(Job(("-I", "-c", "import sys\\n" + code, sys.argv[2]), {}, 60), folder / "kept")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_a_grader_that_dies_takes_what_it_runs_locally_with_it(tmp_path: Path, number: int) -> None:
+    mark = f"4343.{os.getpid()}{int(number)}"
+    grader = subprocess.Popen([sys.executable, "-c", DIE_WHILE_WORKING, str(tmp_path), mark], stderr=subprocess.DEVNULL)
+    assert _soon(lambda: len(_sleepers(mark)) == 2)
+    grader.send_signal(number)
+    assert grader.wait(20) != 0
+    assert _soon(lambda: not _sleepers(mark))
+
+
+def _sleepers(mark: str) -> list[str]:
+    return [pid for pid in os.listdir("/proc") if pid.isdigit() and _command(pid) == f"sleep\0{mark}\0".encode()]
+
+
+def _soon(true: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return true()
+
+
+KILLED_ON_AN_ENGINE = """
+import sys
+from pathlib import Path
+from grader.engines.docker import connect
+from grader.engines.owned import Owned
+from grader.engines.reaper import Ledger, Reaper
+from grader.workrooms import Job
+from grader.workrooms.container import ContainerRoom
+folder = Path(sys.argv[1])
+with Ledger(folder / "active", "killed") as ledger, Owned(connect(), ledger) as owned:
+    room = ContainerRoom(owned, sys.argv[2], ahead=1)
+    room.wait_ready(60)
+    print("working", flush=True)
+    room.do(Job(("-c", "import time; time.sleep(60)"), {}, 60, take=("x",)), folder / "kept")
+"""
+
+
+@pytest.mark.engine
+def test_a_killed_grader_leaves_its_sandboxes_to_the_next_ones_reaper(tmp_path: Path) -> None:
+    engine = connect()
+    base = images.ensure_base(engine, CACHE, lambda message: None)
+    command = [sys.executable, "-c", KILLED_ON_AN_ENGINE, str(tmp_path), base.id]
+    grader = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert grader.stdout is not None and grader.stdout.readline() == b"working\n"
+    time.sleep(1)
+    grader.kill()
+    grader.wait()
+    grader.stdout.close()
+    removed = Reaper(tmp_path / "active", engine, tmp_path / "work").reap()
+    engine.close()
+    roles = [name.split("-")[2] for name in removed]
+    assert roles.count("holder") >= 1 and roles.count("room") >= 1 and roles.count("out") >= 1
+    assert not (tmp_path / "active" / "killed").exists(), "nothing is outstanding"

@@ -100,13 +100,21 @@ def converse(job: Job, message: bytes) -> tuple[dict[str, object] | None, float]
             process.stdin.close()
         line = read_line(process.stdout.fileno(), began + job.seconds + SLACK_SECONDS, longest_answer(job))
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        end(process)
         with suppress(BrokenPipeError):
             process.stdin.close()
         process.stdout.close()
     return parse(line), time.monotonic() - began
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """The bootstrap ends with all that it started; it is asked first, because only it knows them."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(SLACK_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def read_line(handle: int, deadline: float, limit: int) -> bytes:

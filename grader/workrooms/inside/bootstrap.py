@@ -18,7 +18,7 @@ import sys
 import time
 from typing import Any, NoReturn
 
-PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 TICK = 0.1
 WATCH_EVERY = 0.25
 MIB = 1024 * 1024
@@ -29,6 +29,9 @@ def main() -> None:
     prctl(PR_SET_DUMPABLE, 0)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a signal that has a handler reaches process 1, any other does not
+    if os.getpid() != 1:  # without a container around us, whoever started us may die first
+        signal.signal(signal.SIGTERM, Run.stop)
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     for name in sys.argv[1:]:
         if name.startswith("-"):
             sys.modules[name[1:]] = None  # type: ignore[assignment]
@@ -82,6 +85,13 @@ def lay_out(job: dict[str, Any]) -> None:
 class Run:
     """One program and its descendants."""
 
+    stopped = False
+
+    @staticmethod
+    def stop(number: int, frame: Any) -> None:
+        """A polite signal: end the program as if its time were up."""
+        Run.stopped = True
+
     def __init__(self, job: dict[str, Any]) -> None:
         self.job = job
         self.output = bytearray()
@@ -123,7 +133,7 @@ class Run:
         ended_at: float | None = None
         while pipes:
             now = time.monotonic()
-            if now >= deadline:
+            if now >= deadline or Run.stopped:
                 self.timeout = True
             if self.timeout or self.flood or self.oom:
                 return
@@ -138,7 +148,7 @@ class Run:
             self.watch_memory(now)
         while self.status is None and not self.timeout:
             self.reap()
-            self.timeout = time.monotonic() >= deadline
+            self.timeout = time.monotonic() >= deadline or Run.stopped
             time.sleep(0.005)
 
     def read(self, handle: int, is_stdout: bool) -> bool:
@@ -195,6 +205,7 @@ def become(job: dict[str, Any], out_write: int, err_write: int) -> NoReturn:
     try:
         os.setsid()
         prctl(PR_SET_DUMPABLE, 1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if not job["asks"]:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
