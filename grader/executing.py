@@ -29,10 +29,12 @@ STARTING = ("notebook.py", "meter.py")
 TEXT_BYTES = 256 * 1024
 OUTPUT_BYTES = 16 * 1024 * 1024
 # How the script that runs a notebook says, by its exit code, why it ended early.
-ENDED = {11: "timeout", 12: "output", 13: "killed"}
+ENDED = {11: "timeout", 12: "output", 13: "killed", 14: "no_start"}
 CLASSES: dict[str, RunClass] = {
-    "not_a_notebook": "NB_ERROR", "old_format": "NB_ERROR", "no_kernel": "NB_ERROR", "exit": "NB_ERROR",
-    "killed": "NB_ERROR", "timeout": "NB_TIMEOUT", "memory": "NB_LIMIT", "output": "NB_LIMIT", "disk": "NB_LIMIT",
+    "not_a_notebook": "NB_ERROR", "old_format": "NB_ERROR", "no_kernel": "NB_ERROR", "no_start": "NB_ERROR",
+    "exit": "NB_ERROR", "killed": "NB_ERROR",
+    "timeout": "NB_TIMEOUT",
+    "memory": "NB_LIMIT", "output": "NB_LIMIT", "disk": "NB_LIMIT",
 }  # fmt: skip
 Span = Callable[[str], AbstractContextManager[None]]
 Files = dict[str, bytes | Path]

@@ -13,6 +13,7 @@ OF_EXECUTIONS = {
     "not_a_notebook": "not_a_notebook",
     "old_format": "old_format",
     "no_kernel": "no_kernel",
+    "no_start": "no_start",
     "exit": "run_error",
     "timeout": "run_timeout",
     "memory": "run_memory",

@@ -20,7 +20,8 @@ from papermill.clientwrap import PapermillNotebookClient  # noqa: E402
 from papermill.engines import NBClientEngine, papermill_engines  # noqa: E402
 from papermill.exceptions import PapermillExecutionError  # noqa: E402
 
-CELL_ERROR, CELL_TIMEOUT, TOO_MUCH_OUTPUT, DEAD_KERNEL = 10, 11, 12, 13
+CELL_ERROR, CELL_TIMEOUT, TOO_MUCH_OUTPUT, DEAD_KERNEL, NO_START = 10, 11, 12, 13, 14
+START_SECONDS, STARTS = 60, 3  # a kernel takes ports that another may have taken a moment before
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 LAST_LINES = 60
 METER = "--IPKernelApp.exec_lines=__import__('runpy').run_path({path!r})['meter']({most})"
@@ -29,6 +30,7 @@ METER = "--IPKernelApp.exec_lines=__import__('runpy').run_path({path!r})['meter'
 class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
     """Counts what the cells print, and leaves at once where waiting is of no use."""
 
+    began = False
     stopped = False
     output_bytes = 0
     most_bytes = 0
@@ -36,6 +38,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
 
     def execute_cell(self, cell: Any, cell_index: int, **options: Any) -> Any:
         """Run a cell; an error that its tags do not announce ends the notebook."""
+        Client.began = True
         try:
             return super().execute_cell(cell, cell_index, **options)
         except CellExecutionError:
@@ -65,19 +68,28 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
 
 
 class Engine(NBClientEngine):  # type: ignore[misc]
-    """papermill's own engine with our client."""
+    """papermill's own engine with our client, and more than one try at starting a kernel."""
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
-        wanted = ("log_output", "stdout_file", "stderr_file")
+        for _ in range(STARTS):
+            try:
+                return cls.client(nb_man, kernel_name, options["execution_timeout"]).execute()
+            except Exception as error:
+                if Client.began:
+                    raise
+                print(f"the kernel did not start: {error}", file=sys.stderr, flush=True)
+        os._exit(NO_START)
+
+    @classmethod
+    def client(cls, nb_man: Any, kernel_name: str, seconds: float) -> Client:
         return Client(
             nb_man,
             kernel_name=kernel_name,
-            timeout=options["execution_timeout"],
-            startup_timeout=options["start_timeout"],
+            timeout=seconds,
+            startup_timeout=START_SECONDS,
             extra_arguments=[METER.format(path=Client.meter, most=Client.most_bytes), "--IPKernelApp.log_level=ERROR"],
-            **{name: options[name] for name in wanted},
-        ).execute()
+        )
 
 
 def main() -> None:
@@ -95,7 +107,6 @@ def main() -> None:
             kernel_name="python3",
             language="python",
             progress_bar=False,
-            start_timeout=60,
             execution_timeout=asked["cell_seconds"],
             cwd=os.path.dirname(asked["notebook"]),
         )
