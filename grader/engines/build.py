@@ -7,33 +7,26 @@ dripping build would never end: the request is posted here and a thread holds th
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grader.engines.base import BuildRequest, Built, OnImage
+from grader.engines.building import MARKED, folders_of
+from grader.engines.watchdog import MIB, Watchdog
 from grader.errors import InfraError
 from grader.records import Limits
 
 if TYPE_CHECKING:
     from docker import APIClient
 
-MIB = 1024 * 1024
 KEPT_LOG = MIB
 LINE_LIMIT = 8192
 # What the engine lost, not the student.
 LOST_IMAGE = re.compile(r"^(No such image|unknown parent image ID|No such container)")
-# A ulimit that no build needs carries the build's marker: the classic builder lets nothing else of ours be seen on
-# its containers, and takes no part of it into the layer cache's keys.
-MARKED = "msgqueue"
-MARKERS = 819_200  # the kernel's default for it: a higher one would take a capability
 PIDS_GROUP = "/grader-build"
 PIDS_MAX = 512
 KILLED = 137
@@ -81,43 +74,14 @@ def pids_group(info: dict[str, Any]) -> str | None:
     return PIDS_GROUP
 
 
-class Watchdog(threading.Thread):
-    """Shuts the build's connection down past its deadline or its disk share; the engine then ends it."""
-
-    def __init__(self, connection: socket.socket, limits: Limits, data_root: str) -> None:
-        super().__init__(daemon=True)
-        self._connection = connection
-        self._deadline = time.monotonic() + limits.build_seconds
-        self._disk = limits.build_disk_mib * MIB
-        self._data_root = data_root if os.path.isdir(data_root) else "/"
-        self._free = shutil.disk_usage(self._data_root).free
-        self._done = threading.Event()
-        self.reason: str | None = None
-
-    def run(self) -> None:
-        while not self._done.wait(0.25):
-            if time.monotonic() > self._deadline:
-                self.end("timeout")
-            elif self._free - shutil.disk_usage(self._data_root).free > self._disk:
-                self.end("disk")
-
-    def end(self, reason: str) -> None:
-        self.reason = self.reason or reason
-        self._done.set()
-        with suppress(OSError):
-            self._connection.shutdown(socket.SHUT_RDWR)
-
-    def stop(self) -> None:
-        self._done.set()
-        self.join()
-
-
 class Transcript:
     """What the build printed (its end), the step it reached, the images it made, how it ended."""
 
     def __init__(self, on_image: OnImage) -> None:
         self._on_image = on_image
         self._stages: list[list[str]] = []
+        self.made: set[str] = set()
+        self.found: set[str] = set()  # in the cache, and the stages' bases
         self._from_cache = False
         self._lines: list[str] = []
         self._kept = 0
@@ -148,6 +112,7 @@ class Transcript:
         elif text.strip() == USING_CACHE:
             self._from_cache = True
         elif (image := IMAGE.match(text)) and self._stages:
+            (self.found if self._from_cache or not self._stages[-1] else self.made).add(image[1])
             if self._stages[-1]:  # the first is the stage's base
                 self._on_image(image[1], not self._from_cache)
             self._stages[-1].append(image[1])
@@ -185,7 +150,8 @@ class DockerBuilder:
         if response.status_code != 200:
             raise InfraError("engine_refused", doing="build an image", answer=response.text[:500])
         connection = self._api._get_raw_response_socket(response)
-        watchdog = Watchdog(getattr(connection, "_sock", connection), request.limits, self._data_root)
+        folders = partial(self._folders, request.marker, transcript)
+        watchdog = Watchdog(getattr(connection, "_sock", connection), request.limits, self._data_root, folders)
         watchdog.start()
         try:
             self._read(response, transcript, watchdog, request.limits)
@@ -193,6 +159,9 @@ class DockerBuilder:
             watchdog.stop()
             response.close()
         return conclude(transcript, watchdog.reason)
+
+    def _folders(self, marker: int, transcript: Transcript) -> set[Path]:
+        return folders_of(self._api, marker, set(transcript.made), set(transcript.found))
 
     def _post(self, request: BuildRequest, context: Any) -> Any:
         import requests
@@ -249,6 +218,8 @@ def parse_event(line: bytes) -> dict[str, Any]:
 
 def conclude(transcript: Transcript, reason: str | None) -> Built:
     """How a build ended, from what it printed and from why it was stopped."""
+    if reason == "full":
+        raise InfraError("engine_disk_full")
     if reason is not None:
         return Built(None, reason, "", transcript.step, transcript.log, transcript.heads)
     if transcript.error is not None:

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from grader.engines.base import Builder, EngineFacts, Host, Images, Runner, RunRequest, State
-from grader.engines.build import MARKED, PIDS_MAX
+from grader.engines.build import PIDS_MAX
+from grader.engines.building import containers_of
 from grader.engines.channel import StreamChannel
 from grader.engines.facts import engine_facts
 from grader.engines.image_store import DockerImages
@@ -119,17 +120,9 @@ def _remove_ended(api: APIClient, reference: str, deadline: float) -> None:
 
 
 def remove_building(api: APIClient, marker: int) -> None:
-    """Remove the containers that the engine's builder left of one build, found by the marker they were given."""
-    from docker.errors import NotFound
-
-    with engine_errors("list containers"):
-        for row in api.containers(all=True):
-            try:
-                limits = api.inspect_container(row["Id"])["HostConfig"].get("Ulimits") or ()
-            except NotFound:
-                continue
-            if any((limit["Name"], limit["Hard"]) == (MARKED, marker) for limit in limits):
-                remove_container(api, row["Id"])
+    """Remove the containers that the engine's builder left of one build."""
+    for container in containers_of(api, marker):
+        remove_container(api, container["Id"])
 
 
 class DockerRunner:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from grader.engines.base import BuildRequest, Built, Engine, RunRequest, Sandbox
-from grader.engines.build import MARKERS
+from grader.engines.building import MARKERS
 from grader.engines.reaper import Kind, Ledger, in_order_of_removal
 from grader.errors import InfraError
 

@@ -117,10 +117,11 @@ def is_right(report: Row) -> bool:
 
 def campaign(results: Results, count: int) -> None:
     """Kills over the whole course of a run, then some pairs."""
-    import docker
+    from docker import APIClient
+    from docker.utils import kwargs_from_env
 
     shutil.rmtree(RUNS, ignore_errors=True)
-    api = docker.APIClient()
+    api = APIClient(**kwargs_from_env())
     grader_run(RUNS)  # what is cached from now on is there before the first comparison
     courses = [results.once(partial(course, cold), kind="course", cold=cold)["seconds"] for cold in (False, True)]
     for repetition in range(count):

@@ -15,6 +15,7 @@ import pytest
 
 from grader import images
 from grader.engines.base import BuildRequest, Built, Engine, ImageInfo, RunRequest, Sandbox
+from grader.engines.building import MARKERS
 from grader.engines.docker import DockerEngine, connect
 from grader.engines.fake import FakeEngine
 from grader.errors import InfraError
@@ -84,7 +85,7 @@ class Bench:
                 member = tarfile.TarInfo(name)
                 member.size, member.mtime = len(data), 1_700_000_000
                 tar.addfile(member, io.BytesIO(data))
-        request = BuildRequest(context, DOCKERFILE, tag, limits)
+        request = BuildRequest(context, DOCKERFILE, tag, limits, marker=1 + secrets.randbelow(MARKERS - 1))
         return self.engine.builder.build(request, lambda image, made: heard.append(image))
 
     def dockerfile(self, text: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import io
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -165,6 +167,19 @@ def test_a_build_that_fails_is_a_value_with_its_step(
     assert (built.image, built.problem, built.step) == (None, problem, step)
     assert len(built.log) <= 1024 * 1024
     assert time.monotonic() - started < 15
+
+
+@on("kernel")
+def test_a_build_does_not_pay_for_what_others_write(bench: Bench) -> None:
+    beside = Path(bench.engine.builder._data_root) / f"grader-test-{TOKEN}"  # type: ignore[attr-defined]
+    writer = threading.Timer(1, beside.write_bytes, [b"x" * (200 * 1024 * 1024)])
+    writer.start()
+    try:
+        built = bench.build("RUN head -c 50000000 /dev/zero > /big; sleep 5\n", build_disk_mib=100)
+    finally:
+        writer.join()
+        beside.unlink()
+    assert built.problem is None
 
 
 @on("seam")

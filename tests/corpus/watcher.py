@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from docker.errors import APIError, NotFound
 
 from grader.engines.base import RunRequest
-from grader.engines.build import MARKED
+from grader.engines.building import MARKED
 from grader.engines.settings import MIB, differences, host_config
 from grader.modelling import MEMORY_MIB
 from grader.probes.rig import share_out

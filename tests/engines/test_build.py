@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ from hypothesis import strategies as st
 
 from grader.engines import build
 from grader.engines.base import BuildRequest
-from grader.engines.build import MIB, Transcript, Watchdog, conclude, events, parameters
+from grader.engines.build import Transcript, conclude, events, parameters
+from grader.engines.watchdog import MIB
 from grader.errors import InfraError
 from grader.records import Limits
 
@@ -134,21 +134,3 @@ def test_every_limit_of_a_build_is_in_the_query() -> None:
 def test_a_parent_group_is_made_only_where_cgroups_are_of_the_first_kind() -> None:
     assert build.pids_group({"CgroupVersion": "2", "CgroupDriver": "cgroupfs"}) is None
     assert build.pids_group({"CgroupVersion": "1", "CgroupDriver": "systemd"}) is None
-
-
-@pytest.mark.parametrize(("limits", "reason"), [({"build_seconds": 0.1}, "timeout"), ({"build_disk_mib": 1}, "disk")])
-def test_the_watchdog_hangs_up(
-    limits: dict[str, float], reason: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    free = iter(range(10**9, 0, -(10**7)))
-    monkeypatch.setattr(build.shutil, "disk_usage", lambda path: type("Usage", (), {"free": next(free)}))
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        generous: dict[str, Any] = {"build_seconds": 60, "build_disk_mib": 4096}
-        watchdog = Watchdog(ours, Limits(**(generous | limits)), str(tmp_path))
-        watchdog.start()
-        theirs.settimeout(5)
-        assert theirs.recv(1) == b""
-        watchdog.stop()
-        watchdog.end("late")
-    assert watchdog.reason == reason
