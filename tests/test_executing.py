@@ -194,9 +194,9 @@ def test_a_notebook_that_stops_is_told_where_and_why(
     assert all(not row["executed"] for row in section(graded, "train")["cells"][len(cells) + 1 :])
 
 
-def test_a_file_that_hides_a_library_is_found_out(site: Site, tmp_path: Path) -> None:
+def test_a_file_that_hides_the_kernel_is_found_out(site: Site, tmp_path: Path) -> None:
     folder = hand_in(tmp_path / "submission", book("1"))
-    (folder / "random.py").write_text("raise ImportError('mine')")
+    (folder / "ipykernel_launcher.py").write_text("raise ImportError('mine')")
     graded = grade(load_lab(LAB), Submission(source=str(folder)), site, Options(seed=1, exercise="E1"))
     assert (items(graded)["exec"].cause, graded.report.run_class) == ("no_start", "NB_ERROR")
     assert "the kernel did not start" in section(graded, "train")["result"]["log"]
