@@ -59,22 +59,15 @@ def main(data: Path) -> None:
 
 
 def alternatives(own: Tensors, pipeline: Any) -> None:
-    """Complete submissions: what they do not change is the solution's."""
-    for folder in sorted((HERE / "alternatives").iterdir()):
-        for name in (MODEL, META) if folder.name != "safetensors-numpy" else ():
-            put(f"alternatives/{folder.name}", {name: (SOLUTION / name).read_bytes()})
-        if not folder.name.startswith("pipeline-"):
-            put(f"alternatives/{folder.name}", {PIPELINE: (SOLUTION / PIPELINE).read_bytes()})
+    """Each holds what differs from the solution; `remove.txt` beside it names what goes."""
     turned = {name: own[name] for name in ("output.bias", "hidden.bias", "output.weight", "hidden.weight")}
     other = packed(turned, about={"made_with": "numpy", "licence": "MIT"})
-    put("alternatives/safetensors-numpy", {MODEL: other, META: card(other)})
+    with_model("alternatives/safetensors-numpy", other)
     graph = to_onnx(pipeline, np.zeros((1, 6), np.float32), options={id(pipeline): {"zipmap": False}}, target_opset=20)
-    put("alternatives/pipeline-onnx", {"artifacts/pipeline.onnx": graph.SerializeToString()})
+    put("alternatives/pipeline-onnx", {"artifacts/pipeline.onnx": graph.SerializeToString()}, count=True)
     scaler, model = pipeline[0], pipeline[-1]
     arrays = {"mean": scaler.mean_, "scale": scaler.scale_, "coefficients": model.coef_, "intercepts": model.intercept_}
-    put("alternatives/pipeline-json", {"artifacts/pipeline.safetensors": packed(arrays, "F64")})
-    for folder in sorted((HERE / "alternatives").iterdir()):
-        put(f"alternatives/{folder.name}", {}, count=True)
+    put("alternatives/pipeline-json", {"artifacts/pipeline.safetensors": packed(arrays, "F64")}, count=True)
 
 
 def null(own: Tensors, data: Path) -> None:
@@ -96,8 +89,10 @@ def put(name: str, files: dict[str, bytes | str], count: bool = False) -> None:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content if isinstance(content, bytes) else content.encode())
     if count:
-        whole = (SOLUTION, folder) if name.startswith("mutants/") else (folder,)
-        places = {path.name: path for root in whole for path in sorted((root / "artifacts").glob("*"))}
+        whole = (folder,) if name == "null" else (SOLUTION, folder)
+        gone = (folder / "remove.txt").read_text().split() if (folder / "remove.txt").is_file() else ()
+        places = {path.name: path for root in whole for path in sorted((root / "artifacts").glob("*"))
+                  if f"artifacts/{path.name}" not in gone}  # fmt: skip
         sizes = {path.name: path.stat().st_size for path in places.values() if path.name in COUNTED}
         (folder / "results.json").write_text(results(sizes))
 
