@@ -24,12 +24,12 @@ lint: setup-dev  ## style, types and the direction of imports
 	$(BIN)/lint-imports
 
 test: lint  ## lint, then every test that is not slow
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadgroup
 
 test-all: lint bench corpus  ## lint, the benches, the corpus five times, then every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 
-BENCHES := latency singleton overhead repeat others kills restarts disk_full \
+BENCHES := latency singleton overhead repeat claims notebooks throughput others kills restarts disk_full \
 	fuzz_archives fuzz_artifacts fuzz_dockerfiles fuzz_http fuzz_reports
 bench: setup-dev  ## the measurements behind the promises, as tables under tests/bench/results/; resumable
 	@for bench in $(BENCHES); do echo "$$bench"; $(BIN)/python -m tests.bench.$$bench || exit 1; done

@@ -24,3 +24,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         report.outcome = "failed"
         report.longrepr = f"skipped where it must run: {report.longrepr}"
     return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With more than one worker: the tests of a file stay together and share what it prepares. A law goes by itself,
+    and first, because it takes minutes.
+    """
+    for item in items:
+        alone = item.get_closest_marker("law") is not None
+        item.add_marker(pytest.mark.xdist_group(item.nodeid if alone else item.path.as_posix()))
+    items.sort(key=lambda item: item.get_closest_marker("law") is None)
