@@ -29,6 +29,9 @@ class BuildRequest:
     marker: int = 0  # by which the engine's own containers of this build can be found, when it is left behind
 
 
+STOPPED = frozenset({"timeout", "output", "disk"})  # problems by which we left a build; the others ended it
+
+
 @dataclass(frozen=True)
 class Built:
     """`image` is the id, or None with `problem`: failed | refused | timeout | memory | output | disk | size.

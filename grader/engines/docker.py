@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.02
 REMOVAL_SECONDS, REMOVAL_PAUSE = 60.0, 0.2
+# How long an engine may take to store a layer of a build that was left, and to copy into one.
+ENDING_SECONDS, STORING_SECONDS = 20.0, 3.0
 
 
 class DockerSandbox:
@@ -120,8 +122,25 @@ def _remove_ended(api: APIClient, reference: str, deadline: float) -> None:
 
 
 def remove_building(api: APIClient, marker: int) -> None:
-    """Remove the containers that the engine's builder left of one build."""
-    for container in containers_of(api, marker):
+    """End a build that nobody listens to any more, and wait until the engine is done with it.
+
+    The engine stores what the current step made before it gives up. If what the step stood on went meanwhile, an image
+    without a parent would stay, of which nobody was ever told.
+    """
+    from docker.errors import APIError
+
+    deadline = time.monotonic() + ENDING_SECONDS
+    containers = containers_of(api, marker)
+    if not containers:
+        time.sleep(STORING_SECONDS)  # a copy needs no container, and is not to be seen
+    while containers and time.monotonic() < deadline:
+        for container in containers:
+            if container["State"]["Running"]:
+                with suppress(APIError):
+                    api.kill(container["Id"])
+        time.sleep(REMOVAL_PAUSE)
+        containers = containers_of(api, marker)
+    for container in containers:  # of an engine that was restarted meanwhile, and knows nothing of the build
         remove_container(api, container["Id"])
 
 

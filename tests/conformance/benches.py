@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -28,6 +29,8 @@ from .relay import Relay
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
 LABEL = "grader.test"
 TOKEN = secrets.token_hex(4)
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
+USUAL = Limits()
 CAN: dict[str, frozenset[str]] = {
     "docker": frozenset({"seam", "kernel"}),  # kernel: a real one stands behind it and holds what it was told
     "fake": frozenset({"seam"}),
@@ -79,14 +82,25 @@ class Bench:
         return self.build_as(f"grader-test-{TOKEN}/layered:1", cases.LAYERS, cases.FILES, [], Limits())
 
     def build_as(self, tag: str, text: str, files: Mapping[str, bytes], heard: list[str], limits: Limits) -> Built:
+        request = self.request(tag, text, files, limits)
+        return self.engine.builder.build(request, lambda image, made: heard.append(image))
+
+    def request(
+        self, tag: str, text: str, files: Mapping[str, bytes] = NOTHING, limits: Limits = USUAL
+    ) -> BuildRequest:
+        """What asks for a build on the course base."""
         context = self.folder / f"context-{len(self.made)}.tar"
         with tarfile.open(context, "w") as tar:
             for name, data in {DOCKERFILE: self.dockerfile(text).encode(), **files}.items():
                 member = tarfile.TarInfo(name)
                 member.size, member.mtime = len(data), 1_700_000_000
                 tar.addfile(member, io.BytesIO(data))
-        request = BuildRequest(context, DOCKERFILE, tag, limits, marker=1 + secrets.randbelow(MARKERS - 1))
-        return self.engine.builder.build(request, lambda image, made: heard.append(image))
+        return BuildRequest(context, DOCKERFILE, tag, limits, marker=1 + secrets.randbelow(MARKERS - 1))
+
+    def unnamed_images(self) -> set[str]:
+        """Images without a name that builds of this process left on the engine."""
+        rows = self.engine._api.images(all=True, filters={"label": f"{LABEL}={TOKEN}"})  # type: ignore[attr-defined]
+        return {row["Id"] for row in rows if row["RepoTags"] in (None, ["<none>:<none>"])}
 
     def dockerfile(self, text: str) -> str:
         """Steps 1 and 2 are ours, so that all that is built here can be found again."""

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from grader.engines.base import RunRequest
+from grader.engines.owned import Owned
+from grader.engines.reaper import Ledger
+from grader.engines.watchdog import Watchdog
 from grader.errors import InfraError
 from grader.images import archive
 
@@ -180,6 +183,39 @@ def test_a_build_does_not_pay_for_what_others_write(bench: Bench) -> None:
         writer.join()
         beside.unlink()
     assert built.problem is None
+
+
+@on("kernel")
+def test_a_build_that_is_left_while_its_layer_is_stored_leaves_nothing(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dogs: list[Watchdog] = []
+
+    class Caught(Watchdog):
+        def start(self) -> None:
+            dogs.append(self)
+            super().start()
+
+    monkeypatch.setattr("grader.engines.build.Watchdog", Caught)
+    before = bench.unnamed_images()
+    text = "RUN true\nRUN head -c 400000000 /dev/zero > /big && touch /ended\nRUN true\n"
+    with Ledger(tmp_path / "active", "left") as ledger, Owned(bench.engine, ledger) as owned:
+        request = bench.request(f"{owned.name('image')}:run", text)
+        build = threading.Thread(target=lambda: owned.build(request))
+        build.start()
+        deadline = time.monotonic() + 60
+        while not ended(bench, "/ended") and time.monotonic() < deadline:
+            time.sleep(0.02)
+        dogs[0].end("timeout")
+        build.join()
+    time.sleep(4)  # by then an engine that was not waited for has stored the layer
+    assert bench.unnamed_images() == before
+
+
+def ended(bench: Bench, word: str) -> bool:
+    """Whether a container with this word in its command has ended, and is there still."""
+    rows = bench.engine._api.containers(all=True)  # type: ignore[attr-defined]
+    return any(row["Status"].startswith("Exited") and word in row["Command"] for row in rows)
 
 
 @on("seam")
