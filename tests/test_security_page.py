@@ -10,6 +10,7 @@ import pytest
 from grader.engines.base import RunRequest
 from grader.engines.settings import host_config
 from grader.records import Limits
+from tests.bench import figures
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {lang: ROOT / "docs" / "explanation" / f"security{ending}.md" for lang, ending in (("en", ""), ("fr", ".fr"))}
@@ -26,6 +27,11 @@ def test_every_file_that_a_promise_leans_on_is_there(lang: str) -> None:
     assert missing == []
     links = re.findall(r"\]\(([^)#:]+)\)", PAGES[lang].read_text(encoding="utf-8"))
     assert [link for link in links if not (PAGES[lang].parent / link).is_file()] == []
+
+
+@pytest.mark.parametrize("lang", PAGES)
+def test_the_figures_are_those_of_the_stored_rows(lang: str) -> None:
+    assert PAGES[lang].read_text(encoding="utf-8") == figures.written(lang)  # python -m tests.bench.figures
 
 
 def test_both_pages_promise_the_same() -> None:
