@@ -209,7 +209,8 @@ def test_a_change_of_our_code_makes_the_last_small_layer_alone(
 
 
 def test_the_image_and_its_packages_are_on_record(image: ImageInfo, packages: ImageInfo) -> None:
-    """What is not on record, `make clean` does not take away."""
+    """What is not on record, `make clean` does not take away; what another checkout made is on that one's record."""
     kinds = {entry.id: entry.kind for entry in record.read_record(CACHE)}
-    assert (kinds.get(packages.id), kinds.get(image.id)) == ("packages", "notebook")
+    if (CACHE / "notebook").is_dir():  # the wheels that it was made of: it was made here
+        assert (kinds.get(packages.id), kinds.get(image.id)) == ("packages", "notebook")
     assert "step" not in kinds.values()

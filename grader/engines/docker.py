@@ -121,16 +121,17 @@ def _remove_ended(api: APIClient, reference: str, deadline: float) -> None:
         time.sleep(REMOVAL_PAUSE)
 
 
-def remove_building(api: APIClient, marker: int) -> None:
+def end_build(api: APIClient, marker: int) -> set[str]:
     """End a build that nobody listens to any more, and wait until the engine is done with it.
 
     The engine stores what the current step made before it gives up. If what the step stood on went meanwhile, an image
-    without a parent would stay, of which nobody was ever told.
+    without a parent would stay, of which nobody was ever told. Gives the ids of the containers that the build had then.
     """
     from docker.errors import APIError
 
     deadline = time.monotonic() + ENDING_SECONDS
     containers = containers_of(api, marker)
+    seen = {container["Id"] for container in containers}
     if not containers:
         time.sleep(STORING_SECONDS)  # a copy needs no container, and is not to be seen
     while containers and time.monotonic() < deadline:
@@ -142,6 +143,7 @@ def remove_building(api: APIClient, marker: int) -> None:
         containers = containers_of(api, marker)
     for container in containers:  # of an engine that was restarted meanwhile, and knows nothing of the build
         remove_container(api, container["Id"])
+    return seen
 
 
 class DockerRunner:
@@ -211,7 +213,7 @@ class DockerEngine:
         self.runner: Runner = DockerRunner(api)
         images = DockerImages(api)
         self.images: Images = images
-        self._remove_unnamed = images.remove_unnamed
+        self._stored_from, self._remove_unnamed = images.stored_from, images.remove_unnamed
         self.host: Host = host
 
     def now(self) -> float:
@@ -232,11 +234,16 @@ class DockerEngine:
             "container": lambda reference: remove_container(self._api, reference),
             "volume": self.runner.remove_volume,
             "image": self.images.remove,
-            "building": lambda marker: remove_building(self._api, int(marker)),
+            "building": self._remove_building,
             "build": self._remove_unnamed,
             "met": lambda image: None,  # somebody else's
         }
         removers[kind](name)
+
+    def _remove_building(self, marker: str) -> None:
+        """End a build by its marker; what its last step stored goes too, also where it stands on a cached image."""
+        for image in self._stored_from(end_build(self._api, int(marker))):
+            self._remove_unnamed(image)
 
     def close(self) -> None:
         self._api.close()

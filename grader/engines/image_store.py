@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from grader.engines.base import ImageInfo, Layer
@@ -104,6 +106,18 @@ class DockerImages:
             except APIError as error:
                 if error.status_code != 409:
                     raise
+
+    def stored_from(self, containers: Collection[str]) -> tuple[str, ...]:
+        """The images without a name that the engine's builder made of these containers."""
+        from docker.errors import ImageNotFound
+
+        found = []
+        with engine_errors("look for images"):
+            for row in self._api.images(all=True) if containers else ():
+                with suppress(ImageNotFound):
+                    if not named(row) and self._api.inspect_image(row["Id"]).get("Container") in containers:
+                        found.append(row["Id"])
+        return tuple(found)
 
     def list(self, prefix: str) -> tuple[tuple[str, str], ...]:
         """(tag, id) of every image whose tag starts with `prefix`."""

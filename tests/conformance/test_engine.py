@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -186,8 +187,9 @@ def test_a_build_does_not_pay_for_what_others_write(bench: Bench) -> None:
 
 
 @on("kernel")
+@pytest.mark.parametrize("cached", [False, True], ids=["on its own layer", "on a cached one"])
 def test_a_build_that_is_left_while_its_layer_is_stored_leaves_nothing(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cached: bool
 ) -> None:
     dogs: list[Watchdog] = []
 
@@ -197,8 +199,11 @@ def test_a_build_that_is_left_while_its_layer_is_stored_leaves_nothing(
             super().start()
 
     monkeypatch.setattr("grader.engines.build.Watchdog", Caught)
+    first = f"RUN echo {secrets.token_hex(4)}\n"
+    if cached:
+        bench.build(f"{first}RUN true\n")
     before = bench.unnamed_images()
-    text = "RUN true\nRUN head -c 400000000 /dev/zero > /big && touch /ended\nRUN true\n"
+    text = f"{first}RUN for n in 1 2 3; do head -c 400000000 /dev/zero > /big$n; done; touch /ended\nRUN true\n"
     with Ledger(tmp_path / "active", "left") as ledger, Owned(bench.engine, ledger) as owned:
         request = bench.request(f"{owned.name('image')}:run", text)
         build = threading.Thread(target=lambda: owned.build(request))
@@ -206,10 +211,24 @@ def test_a_build_that_is_left_while_its_layer_is_stored_leaves_nothing(
         deadline = time.monotonic() + 60
         while not ended(bench, "/ended") and time.monotonic() < deadline:
             time.sleep(0.02)
+        time.sleep(0.3)  # the engine has begun to store it
         dogs[0].end("timeout")
         build.join()
     time.sleep(4)  # by then an engine that was not waited for has stored the layer
     assert bench.unnamed_images() == before
+
+
+@on("kernel")
+def test_what_was_stored_from_a_container_is_found_by_it(bench: Bench) -> None:
+    before = bench.unnamed_images()
+    built = bench.build(f"RUN echo {secrets.token_hex(4)}\nRUN true\n")
+    inspect = bench.engine._api.inspect_image  # type: ignore[attr-defined]
+    made = {inspect(layer)["Container"]: layer for layer in bench.unnamed_images() - before}
+    assert made
+    for container, layer in made.items():
+        assert bench.engine.images.stored_from({container}) == (layer,)  # type: ignore[attr-defined]
+    named = inspect(built.image)["Container"]
+    assert bench.engine.images.stored_from({named}) == bench.engine.images.stored_from(set()) == ()  # type: ignore[attr-defined]
 
 
 def ended(bench: Bench, word: str) -> bool:
