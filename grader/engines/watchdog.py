@@ -56,6 +56,8 @@ class Watchdog(threading.Thread):
     def stop(self) -> None:
         self._done.set()
         self.join()
+        if self.reason is not None:  # nobody can use it again
+            self._connection.close()
 
     def _free(self) -> int:
         return shutil.disk_usage(self._data_root).free

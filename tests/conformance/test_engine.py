@@ -212,7 +212,7 @@ def test_a_build_that_is_left_while_its_layer_is_stored_leaves_nothing(
         while not ended(bench, "/ended") and time.monotonic() < deadline:
             time.sleep(0.02)
         time.sleep(0.3)  # the engine has begun to store it
-        dogs[0].end("timeout")
+        dogs.pop().end("timeout")
         build.join()
     time.sleep(4)  # by then an engine that was not waited for has stored the layer
     assert bench.unnamed_images() == before
