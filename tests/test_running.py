@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -204,15 +205,18 @@ def test_a_service_killed_for_memory_before_it_is_ready_ran_into_a_limit(stand: 
     assert (evidence.run_class, evidence.sections["normal"]["ready"]["oom"]) == ("RUN_LIMIT", True)
 
 
+def failing_after(seconds: float) -> Callable[[dict[str, Any]], Any]:
+    def spread(command: dict[str, Any]) -> Any:
+        time.sleep(seconds)
+        return {"sent": 16, "failures": 16}
+
+    return spread
+
+
 def test_a_service_killed_for_memory_under_load_ran_into_a_limit(stand: Stand) -> None:
     stand.starts = {"normal": StartSpec(probes=("processes",))}
     stand.table.containers[STUDENT] = Behaviour(exit_code=137, oom=True, seconds=0.2)
-
-    def spread(command: dict[str, Any]) -> Any:
-        time.sleep(0.3)
-        return {"sent": 16, "failures": 16}
-
-    stand.table.driver["spread"] = spread
+    stand.table.driver["spread"] = failing_after(0.3)
     evidence = stand.run()
     assert evidence.run_class == "RUN_LIMIT"
     assert evidence.sections["normal"]["died"] == {"exit_code": 137, "oom": True}
@@ -225,12 +229,7 @@ def test_a_service_that_loses_a_process_for_memory_and_goes_on_is_ended(
     monkeypatch.setattr(memory, "PERIOD_SECONDS", 0.05)
     stand.starts = {"normal": StartSpec(probes=("processes",))}
     stand.table.containers[STUDENT] = Behaviour(oom=True)
-
-    def spread(command: dict[str, Any]) -> Any:
-        time.sleep(0.5)
-        return {"sent": 16, "failures": 16}
-
-    stand.table.driver["spread"] = spread
+    stand.table.driver["spread"] = failing_after(0.5)
     evidence = stand.run()
     assert evidence.run_class == "RUN_LIMIT"
     assert evidence.sections["normal"]["died"] == {"exit_code": 137, "oom": True}

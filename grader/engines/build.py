@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,9 +111,11 @@ class Transcript:
         elif text.strip() == USING_CACHE:
             self._from_cache = True
         elif (image := IMAGE.match(text)) and self._stages:
-            (self.found if self._from_cache or not self._stages[-1] else self.made).add(image[1])
-            if self._stages[-1]:  # the first is the stage's base
-                self._on_image(image[1], not self._from_cache)
+            first = not self._stages[-1]  # the stage's base
+            made = not first and not self._from_cache
+            (self.made if made else self.found).add(image[1])
+            if not first:
+                self._on_image(image[1], made)
             self._stages[-1].append(image[1])
 
     @property
@@ -150,8 +151,10 @@ class DockerBuilder:
         if response.status_code != 200:
             raise InfraError("engine_refused", doing="build an image", answer=response.text[:500])
         connection = self._api._get_raw_response_socket(response)
-        folders = partial(self._folders, request.marker, transcript)
-        watchdog = Watchdog(getattr(connection, "_sock", connection), request.limits, self._data_root, folders)
+        watchdog = Watchdog(
+            getattr(connection, "_sock", connection), request.limits, self._data_root,
+            lambda: folders_of(self._api, request.marker, set(transcript.made), set(transcript.found)),
+        )  # fmt: skip
         watchdog.start()
         try:
             self._read(response, transcript, watchdog, request.limits)
@@ -159,9 +162,6 @@ class DockerBuilder:
             watchdog.stop()
             response.close()
         return conclude(transcript, watchdog.reason)
-
-    def _folders(self, marker: int, transcript: Transcript) -> set[Path]:
-        return folders_of(self._api, marker, set(transcript.made), set(transcript.found))
 
     def _post(self, request: BuildRequest, context: Any) -> Any:
         import requests

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 # its containers, and takes no part of it into the layer cache's keys.
 MARKED = "msgqueue"
 MARKERS = 819_200  # the kernel's default for it: a higher one would take a capability
+
+
+def new_marker() -> int:
+    return 1 + secrets.randbelow(MARKERS - 1)
 
 
 def containers_of(api: APIClient, marker: int) -> list[dict[str, Any]]:
@@ -42,16 +47,16 @@ def folders_of(api: APIClient, marker: int, made: Iterable[str], found: Iterable
     if not marker:
         raise LookupError("this build has no marker")
     containers = {layer(container) for container in containers_of(api, marker)}
-    return containers | layers(api.inspect_image, made) - layers(api.inspect_image, found)
+    return containers | layers(api, made) - layers(api, found)
 
 
-def layers(inspect: Callable[[str], dict[str, Any]], names: Iterable[str]) -> set[Path]:
+def layers(api: APIClient, names: Iterable[str]) -> set[Path]:
     from docker.errors import NotFound
 
     folders = set()
     for name in names:
         with engine_errors("look at an image"), suppress(NotFound):
-            folders.add(layer(inspect(name)))
+            folders.add(layer(api.inspect_image(name)))
     return folders
 
 

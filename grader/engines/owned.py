@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from grader.engines.base import STOPPED, BuildRequest, Built, Engine, RunRequest, Sandbox
-from grader.engines.building import MARKERS
+from grader.engines.building import new_marker
 from grader.engines.reaper import Kind, Ledger, in_order_of_removal
 from grader.errors import InfraError
 
@@ -48,7 +48,7 @@ class Owned:
 
     def build(self, request: BuildRequest) -> Built:
         """Build under `request.tag`, which goes with the run."""
-        marker = 1 + secrets.randbelow(MARKERS - 1)
+        marker = new_marker()
         self._intend("image", request.tag)
         self._intend("building", str(marker))
         built = self.engine.builder.build(replace(request, marker=marker), self._met)

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 
 from grader import images
 from grader.engines.base import BuildRequest, Built, Engine, ImageInfo, RunRequest, Sandbox
-from grader.engines.building import MARKERS
+from grader.engines.building import new_marker
 from grader.engines.docker import DockerEngine, connect
 from grader.engines.fake import FakeEngine
+from grader.engines.image_store import named
 from grader.errors import InfraError
 from grader.probes.context import DOCKERFILE
 from grader.records import Limits
@@ -29,8 +29,6 @@ from .relay import Relay
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
 LABEL = "grader.test"
 TOKEN = secrets.token_hex(4)
-NOTHING: Mapping[str, bytes] = MappingProxyType({})
-USUAL = Limits()
 CAN: dict[str, frozenset[str]] = {
     "docker": frozenset({"seam", "kernel"}),  # kernel: a real one stands behind it and holds what it was told
     "fake": frozenset({"seam"}),
@@ -82,25 +80,19 @@ class Bench:
         return self.build_as(f"grader-test-{TOKEN}/layered:1", cases.LAYERS, cases.FILES, [], Limits())
 
     def build_as(self, tag: str, text: str, files: Mapping[str, bytes], heard: list[str], limits: Limits) -> Built:
-        request = self.request(tag, text, files, limits)
-        return self.engine.builder.build(request, lambda image, made: heard.append(image))
-
-    def request(
-        self, tag: str, text: str, files: Mapping[str, bytes] = NOTHING, limits: Limits = USUAL
-    ) -> BuildRequest:
-        """What asks for a build on the course base."""
         context = self.folder / f"context-{len(self.made)}.tar"
         with tarfile.open(context, "w") as tar:
             for name, data in {DOCKERFILE: self.dockerfile(text).encode(), **files}.items():
                 member = tarfile.TarInfo(name)
                 member.size, member.mtime = len(data), 1_700_000_000
                 tar.addfile(member, io.BytesIO(data))
-        return BuildRequest(context, DOCKERFILE, tag, limits, marker=1 + secrets.randbelow(MARKERS - 1))
+        request = BuildRequest(context, DOCKERFILE, tag, limits, marker=new_marker())
+        return self.engine.builder.build(request, lambda image, made: heard.append(image))
 
     def unnamed_images(self) -> set[str]:
         """Images without a name that builds of this process left on the engine."""
         rows = self.engine._api.images(all=True, filters={"label": f"{LABEL}={TOKEN}"})  # type: ignore[attr-defined]
-        return {row["Id"] for row in rows if row["RepoTags"] in (None, ["<none>:<none>"])}
+        return {row["Id"] for row in rows if not named(row)}
 
     def dockerfile(self, text: str) -> str:
         """Steps 1 and 2 are ours, so that all that is built here can be found again."""
