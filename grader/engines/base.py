@@ -29,15 +29,13 @@ class BuildRequest:
     marker: int = 0  # by which the engine's own containers of this build can be found, when it is left behind
 
 
-STOPPED = frozenset({"timeout", "output", "disk"})  # problems by which we left a build; the others ended it
-
-
 @dataclass(frozen=True)
 class Built:
     """`image` is the id, or None with `problem`: failed | refused | timeout | memory | output | disk | size.
 
     `step` is the 1-based canonical instruction that failed, where known; `log` at most 1 MiB. `heads` are the
-    ids of the last image of each stage reached: to name them is to keep the layer cache.
+    ids of the last image of each stage reached: to name them is to keep the layer cache. `ended` is whether the engine
+    is known to be done with it: one that was hung up on may still be storing a layer.
     """
 
     image: str | None
@@ -46,6 +44,7 @@ class Built:
     step: int | None
     log: str
     heads: tuple[str, ...] = ()
+    ended: bool = True
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,13 @@ dripping build would never end: the request is posted here and a thread holds th
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,18 +154,26 @@ class DockerBuilder:
             return Built(None, "refused", message, None, message)
         if response.status_code != 200:
             raise InfraError("engine_refused", doing="build an image", answer=response.text[:500])
-        connection = self._api._get_raw_response_socket(response)
+        stream = self._api._get_raw_response_socket(response)
+        connection = socket.socket(fileno=os.dup(getattr(stream, "_sock", stream).fileno()))
         watchdog = Watchdog(
-            getattr(connection, "_sock", connection), request.limits, self._data_root,
+            connection, request.limits, self._data_root,
             lambda: folders_of(self._api, request.marker, set(transcript.made), set(transcript.found)),
         )  # fmt: skip
         watchdog.start()
         try:
-            self._read(response, transcript, watchdog, request.limits)
+            # In a thread of its own, so that a Ctrl-C does not tear the line: the engine still says what it stored.
+            with ThreadPoolExecutor(1) as aside:
+                reading = aside.submit(self._read, response, transcript, watchdog, request.limits)
+                try:
+                    reading.result()
+                except BaseException:
+                    watchdog.end("left")
+                    raise
         finally:
-            watchdog.stop()
+            ended = watchdog.stop()
             response.close()
-        return conclude(transcript, watchdog.reason)
+        return replace(conclude(transcript, watchdog.reason), ended=ended)
 
     def _post(self, request: BuildRequest, context: Any) -> Any:
         import requests
@@ -187,7 +199,6 @@ class DockerBuilder:
                 transcript.take(event)
                 if transcript.total > limits.build_output_mib * MIB:
                     watchdog.end("output")
-                    return
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if watchdog.reason is None:
                 raise InfraError("engine_gone", doing="build an image") from error

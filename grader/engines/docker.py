@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.02
 REMOVAL_SECONDS, REMOVAL_PAUSE = 60.0, 0.2
 # How long an engine may take to store a layer of a build that was left, and to copy into one.
-ENDING_SECONDS, STORING_SECONDS = 20.0, 3.0
+ENDING_SECONDS, STORING_SECONDS = 60.0, 3.0
 
 
 class DockerSandbox:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 
-from grader.engines.base import STOPPED, BuildRequest, Built, Engine, RunRequest, Sandbox
+from grader.engines.base import BuildRequest, Built, Engine, RunRequest, Sandbox
 from grader.engines.building import new_marker
 from grader.engines.reaper import Kind, Ledger, in_order_of_removal
 from grader.errors import InfraError
@@ -52,7 +52,7 @@ class Owned:
         self._intend("image", request.tag)
         self._intend("building", str(marker))
         built = self.engine.builder.build(replace(request, marker=marker), self._met)
-        if built.problem not in STOPPED:  # the engine has ended it, and removed its containers
+        if built.ended:  # and its containers are removed
             self._ledger.removed("building", str(marker))
             del self._live[str(marker)]
         return built

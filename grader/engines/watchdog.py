@@ -16,17 +16,19 @@ from grader.records import Limits
 
 MIB = 1024 * 1024
 LOOK_SECONDS = 0.25
+# An engine that was hung up on stores what the current step made before it gives up: on a busy disk, a while.
+LEAVING_SECONDS = 60.0
 # Below this the engine fails in ways that look like a student's fault.
 ROOM = 256 * MIB
 BLOCK = 512  # what `st_blocks` counts in, whatever the file system's own blocks (stat(2))
 
 
 class Watchdog(threading.Thread):
-    """Shuts the build's connection down past its deadline or its disk share; the engine then ends it.
+    """Hangs up on a build past its deadline or its disk share; the engine then ends it.
 
     `reason` is then "timeout", "disk" (this build wrote too much) or "full" (others left no room). Overlay2 has no
     quota for a build, so the fall of the free space is watched, which is quick; whose writing it was is asked only
-    then.
+    then. Takes `connection` over, which must be a descriptor of its own.
     """
 
     def __init__(self, connection: socket.socket, limits: Limits, data_root: str, folders: Callable[[], set[Path]]):
@@ -38,6 +40,8 @@ class Watchdog(threading.Thread):
         self._folders = folders
         self._before = self._free()
         self._done = threading.Event()
+        self._over = threading.Event()
+        self._cut = False
         self.reason: str | None = None
 
     def run(self) -> None:
@@ -46,18 +50,36 @@ class Watchdog(threading.Thread):
                 self.end("timeout")
             elif reason := self._trouble():
                 self.end(reason)
+        if self.reason is not None and not self._over.wait(LEAVING_SECONDS):
+            self._cut = True  # whoever still reads is let go
+            self._shut(socket.SHUT_RDWR)
 
     def end(self, reason: str) -> None:
+        """Hang up, and keep listening: the engine's end of the line tells when it is done with the build."""
         self.reason = self.reason or reason
         self._done.set()
-        with suppress(OSError):
-            self._connection.shutdown(socket.SHUT_RDWR)
+        self._shut(socket.SHUT_WR)
 
-    def stop(self) -> None:
+    def stop(self) -> bool:
+        """Watch no longer; whether the engine is known to be done with the build. Waits for that after a hang-up."""
+        ended = self.reason is None or self._hears_the_end()
         self._done.set()
+        self._over.set()
         self.join()
-        if self.reason is not None:  # nobody can use it again
-            self._connection.close()
+        self._connection.close()
+        return ended
+
+    def _hears_the_end(self) -> bool:
+        """Whether the engine closes the line before it is cut; what it still says is nobody's business."""
+        self._connection.settimeout(LEAVING_SECONDS)
+        with suppress(OSError):
+            while self._connection.recv(65536):
+                pass
+        return not self._cut
+
+    def _shut(self, how: int) -> None:
+        with suppress(OSError):
+            self._connection.shutdown(how)
 
     def _free(self) -> int:
         return shutil.disk_usage(self._data_root).free

@@ -29,6 +29,7 @@ from .relay import Relay
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
 LABEL = "grader.test"
 TOKEN = secrets.token_hex(4)
+LIMITS = Limits()
 CAN: dict[str, frozenset[str]] = {
     "docker": frozenset({"seam", "kernel"}),  # kernel: a real one stands behind it and holds what it was told
     "fake": frozenset({"seam"}),
@@ -80,14 +81,18 @@ class Bench:
         return self.build_as(f"grader-test-{TOKEN}/layered:1", cases.LAYERS, cases.FILES, [], Limits())
 
     def build_as(self, tag: str, text: str, files: Mapping[str, bytes], heard: list[str], limits: Limits) -> Built:
+        request = self.request(tag, text, files, limits)
+        return self.engine.builder.build(request, lambda image, made: heard.append(image))
+
+    def request(self, tag: str, text: str, files: Mapping[str, bytes] = {}, limits: Limits = LIMITS) -> BuildRequest:
+        """What a build of `text` and `files` is asked with."""
         context = self.folder / f"context-{len(self.made)}.tar"
         with tarfile.open(context, "w") as tar:
             for name, data in {DOCKERFILE: self.dockerfile(text).encode(), **files}.items():
                 member = tarfile.TarInfo(name)
                 member.size, member.mtime = len(data), 1_700_000_000
                 tar.addfile(member, io.BytesIO(data))
-        request = BuildRequest(context, DOCKERFILE, tag, limits, marker=new_marker())
-        return self.engine.builder.build(request, lambda image, made: heard.append(image))
+        return BuildRequest(context, DOCKERFILE, tag, limits, marker=new_marker())
 
     def unnamed_images(self) -> set[str]:
         """Images without a name that builds of this process left on the engine."""

@@ -5,15 +5,20 @@ from __future__ import annotations
 import gc
 import io
 import secrets
+import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from grader.engines.base import RunRequest
+from grader.engines.owned import Owned
+from grader.engines.reaper import Ledger
+from grader.engines.watchdog import Watchdog
 from grader.errors import InfraError
 from grader.images import archive
 
@@ -184,6 +189,46 @@ def test_a_build_does_not_pay_for_what_others_write(bench: Bench) -> None:
 
 
 @on("kernel")
+@pytest.mark.parametrize("cached", [False, True], ids=["on its own layer", "on a cached one"])
+@pytest.mark.parametrize("interrupted", [False, True], ids=["past its deadline", "by Ctrl-C"])
+def test_a_build_that_is_left_while_its_layer_is_stored_leaves_nothing(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: bool, cached: bool
+) -> None:
+    dogs: list[Watchdog] = []
+
+    class Caught(Watchdog):
+        def start(self) -> None:
+            dogs.append(self)
+            super().start()
+
+    def leave() -> None:
+        deadline = time.monotonic() + 60
+        while not ended(bench, "/ended") and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.3)  # the engine has begun to store it
+        if interrupted:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        else:
+            dogs.pop().end("timeout")
+
+    first = f"RUN echo {secrets.token_hex(4)}\n"
+    if cached:
+        bench.build(f"{first}RUN true\n")
+    before = bench.unnamed_images()
+    monkeypatch.setattr("grader.engines.build.Watchdog", Caught)
+    text = f"{first}RUN head -c 600000000 /dev/zero > /big; touch /ended\nRUN true\n"
+    leaving = threading.Thread(target=leave)
+    with Ledger(tmp_path / "active", "left") as ledger, Owned(bench.engine, ledger) as owned:
+        request = bench.request(f"{owned.name('image')}:run", text)
+        leaving.start()
+        with pytest.raises(KeyboardInterrupt) if interrupted else nullcontext():
+            assert owned.build(request).problem == "timeout"
+        leaving.join()
+    time.sleep(4)  # by then an engine that was not waited for has stored the layer
+    assert bench.unnamed_images() == before
+
+
+@on("kernel")
 def test_what_was_stored_from_a_container_is_found_by_it(bench: Bench) -> None:
     before = bench.unnamed_images()
     built = bench.build(f"RUN echo {secrets.token_hex(4)}\nRUN true\n")
@@ -194,6 +239,12 @@ def test_what_was_stored_from_a_container_is_found_by_it(bench: Bench) -> None:
         assert bench.engine.images.stored_from({container}) == (layer,)  # type: ignore[attr-defined]
     named = inspect(built.image)["Container"]
     assert bench.engine.images.stored_from({named}) == bench.engine.images.stored_from(set()) == ()  # type: ignore[attr-defined]
+
+
+def ended(bench: Bench, word: str) -> bool:
+    """Whether a container with this word in its command has ended, and is there still."""
+    rows = bench.engine._api.containers(all=True)  # type: ignore[attr-defined]
+    return any(row["Status"].startswith("Exited") and word in row["Command"] for row in rows)
 
 
 @on("seam")
