@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ def watch(tmp_path: Path) -> Iterator[Watch]:
             assert theirs.recv(1) == b""
         except TimeoutError:
             assert dog.is_alive()
-        dog.stop()
+        theirs.close()  # the engine is done with it
+        assert dog.stop()
         dog.end("late")
         return dog
 
@@ -69,6 +71,31 @@ def test_a_build_is_not_ended_for_what_others_wrote(watch: Watch, disk: dict[str
     (tmp_path / "layer").mkdir()
     (tmp_path / "layer" / "small").write_bytes(b"x")
     assert watch(lambda: {tmp_path / "layer"}, build_disk_mib=1).reason == "late"
+
+
+def test_an_engine_that_was_hung_up_on_is_listened_to_until_it_is_done(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    dog = Watchdog(ours, Limits(), str(tmp_path), set)
+    dog.start()
+    dog.end("timeout")
+    assert theirs.recv(1) == b""
+    theirs.sendall(b"stored")
+    done = threading.Timer(0.3, theirs.close)
+    done.start()
+    assert dog.stop()
+    assert theirs.fileno() == -1
+
+
+def test_an_engine_that_is_never_done_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LEAVING_SECONDS", 0.1)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        dog = Watchdog(ours, Limits(), str(tmp_path), set)
+        dog.start()
+        dog.end("timeout")
+        assert not dog.stop()
 
 
 def test_many_empty_looking_files_count_for_what_they_take(tmp_path: Path) -> None:
