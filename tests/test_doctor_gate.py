@@ -22,7 +22,7 @@ from grader.engines.table import Behaviour, Table
 from grader.errors import InfraError, LabError
 from grader.probes.rig import Kit
 
-from .test_cli import ROOT, TINY
+from .cli.conftest import ROOT, TINY
 from .test_doctor import HELD
 
 # docker-py forgets the socket that could not connect.
