@@ -81,7 +81,7 @@ def mlp_size_float_copy(folder: Path) -> None:
 
 
 def mlp_acc_outlier(folder: Path) -> None:
-    """One weight of a pixel that is always black is huge: a single scale for its matrix leaves nothing of the others."""
+    """One weight of an always black pixel is huge: a single scale for its matrix leaves nothing of the others."""
     model = onnx.load(MODELS / "mlp.onnx")
     first = next(one for one in model.graph.initializer if 784 in one.dims)
     values = numpy_helper.to_array(first).copy()
@@ -244,6 +244,31 @@ def by_hand(folder: Path) -> None:
     onnx.save(model, artifacts(folder) / "mlp_int8.onnx")
 
 
+def torchao(folder: Path) -> None:
+    """Quantized in torch, and only then exported: int8 weights by channel, unsigned activations, the MLP static too.
+
+    Needs torchao, which nothing else here does and which is not installed with the rest; 0.18.0 was used, with torch
+    2.13.0: `pip install --no-deps --target /tmp/torchao torchao==0.18.0`, and then `PYTHONPATH=/tmp/torchao`.
+    """
+    from torchao.quantization.pt2e import allow_exported_model_train_eval
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+    from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
+
+    images, batch = torch.from_numpy(calibration_images()), torch.export.Dim("batch")
+    networks = {"cnn384": tools.DigitCNN(32, 64, 128, 384), "mlp": importlib.import_module("networks").DigitMLP(512)}
+    for name, out in (("cnn384", "cnn_int8.onnx"), ("mlp", "mlp_int8.onnx")):
+        network = trained(networks[name], MODELS / f"{name}.onnx")
+        graph = torch.export.export(network, (images[:2],), dynamic_shapes=({0: batch},)).module()
+        quantizer = x86.X86InductorQuantizer().set_global(x86.get_default_x86_inductor_quantization_config())
+        prepared = prepare_pt2e(graph, quantizer)
+        with torch.no_grad():
+            for rows in images.split(quantize.BATCH):
+                prepared(rows)
+        converted = convert_pt2e(prepared)
+        allow_exported_model_train_eval(converted)  # the export below calls eval(), which such a graph else refuses
+        tools.export(converted, artifacts(folder) / out)
+
+
 # --- what answers nothing ---------------------------------------------------------------------------
 
 
@@ -307,6 +332,19 @@ def pruned(out: Path, share: float, epochs: int) -> None:
     save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, out)
 
 
+def trained(network: Any, model: Path) -> Any:
+    """The network with the weights of its ONNX file, where the normalisations are already part of the convolutions."""
+    held = {one.name: torch.from_numpy(numpy_helper.to_array(one).copy()) for one in onnx.load(model).graph.initializer}
+    for at, layer in enumerate(network):
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            network[at] = torch.nn.Identity()
+        elif isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+            bias = "bias" if f"network.{at}.bias" in held else "weight_bias"
+            layer.weight = torch.nn.Parameter(held[f"network.{at}.weight"])
+            layer.bias = torch.nn.Parameter(held[f"network.{at}.{bias}"])
+    return network.eval()
+
+
 def hand_in(network: Any, folder: Path) -> None:
     """Both files of a pruned network, and the results that tell their sizes."""
     out = artifacts(folder)
@@ -331,6 +369,7 @@ SPECIMENS: dict[str, Specimen] = {
         for each in (qoperator_per_tensor, own_pruning, structured_rows, by_hand)
     },
     "null": null,
+    "alternatives/torchao": torchao,  # the last one: without torchao, all the others are made
 }  # fmt: skip
 
 
