@@ -25,7 +25,7 @@ from grader.workrooms import Done, Job, Output, Workroom
 
 EXECUTED = ".executed.ipynb"  # among the results, where no lab asks for it
 START = "start/notebook.py"
-STARTING = ("notebook.py", "meter.py")
+STARTING = ("notebook.py", "forked.py", "meter.py")
 TEXT_BYTES = 256 * 1024
 OUTPUT_BYTES = 16 * 1024 * 1024
 # How the script that runs a notebook says, by its exit code, why it ended early.

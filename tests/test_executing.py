@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grader import words
+from grader.cli.site import UNUSED
 from grader.errors import LabError
 from grader.lab import load_lab
 from grader.outcomes import OF_EXECUTIONS, OF_MODELS
@@ -28,20 +31,21 @@ Give = Callable[..., Graded]
 
 
 class Counting:
-    """A room that counts its jobs."""
+    """A room that counts its jobs, and may add to their environment."""
 
     def __init__(self, room: Workroom) -> None:
         self._room = room
         self.label, self.boundary, self.identity = room.label, room.boundary, room.identity
         self.jobs: list[Job] = []
         self.sent: list[bytes] = []
+        self.env: dict[str, str] = {}
 
     def do(self, job: Job, keep: Path) -> Done:
         self.jobs.append(job)
         contents = [content for files in job.files.values() for content in files.values()]
         self.sent += [one if isinstance(one, bytes) else one.read_bytes() for one in contents]
         self.sent.append(job.request or b"")
-        return self._room.do(job, keep)
+        return self._room.do(replace(job, env=dict(job.env) | self.env), keep)
 
     def close(self) -> None:
         self._room.close()
@@ -194,12 +198,39 @@ def test_a_notebook_that_stops_is_told_where_and_why(
     assert all(not row["executed"] for row in section(graded, "train")["cells"][len(cells) + 1 :])
 
 
-def test_a_file_that_hides_the_kernel_is_found_out(site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["ipykernel_launcher.py", "ipykernel.py", "zmq.py", "signal.py"])
+def test_a_file_named_like_a_part_of_the_kernel_hides_nothing(site: Site, tmp_path: Path, name: str) -> None:
     folder = hand_in(tmp_path / "submission", book("1"))
-    (folder / "ipykernel_launcher.py").write_text("raise ImportError('mine')")
+    (folder / name).write_text("raise ImportError('mine')")
+    graded = grade(load_lab(LAB), Submission(source=str(folder)), site, Options(seed=1, exercise="E1"))
+    assert items(graded)["exec"].outcome == "passed"
+
+
+LIKE_ANY_KERNEL = """
+import atexit, multiprocessing, os, signal, sys
+from pathlib import Path
+assert [name for name, module in sys.modules.items() if module is None] == []
+assert os.getpgid(0) == os.getpid() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+assert __name__ == "__main__" and sys.modules["__main__"].__dict__ is globals()
+assert Path.cwd() in [Path(place).resolve() for place in sys.path], sys.path
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    assert pool.map(abs, [-1]) == [1]
+atexit.register(Path(out_dir, "late.txt").write_text, "written when the kernel ends")
+"""
+
+
+def test_the_kernel_is_like_any_kernel_to_the_cells(give: Give) -> None:
+    graded = give(book(LIKE_ANY_KERNEL))
+    assert items(graded)["exec"].outcome == "passed", section(graded, "train")["result"]["log"]
+    assert "late.txt" in section(graded, "train")["others"]
+
+
+def test_a_kernel_that_never_starts_is_tried_again_and_said(site: Site, room: Counting, tmp_path: Path) -> None:
+    folder = hand_in(tmp_path / "submission", book("1"))
+    room.env = {"IPYTHONDIR": "/proc/nowhere"}  # where it cannot keep what it needs
     graded = grade(load_lab(LAB), Submission(source=str(folder)), site, Options(seed=1, exercise="E1"))
     assert (items(graded)["exec"].cause, graded.report.run_class) == ("no_start", "NB_ERROR")
-    assert "the kernel did not start" in section(graded, "train")["result"]["log"]
+    assert section(graded, "train")["result"]["log"].count("the kernel did not start") == 3
 
 
 def test_an_announced_error_is_none(give: Give) -> None:
@@ -357,3 +388,9 @@ def test_stored_evidence_is_plain_json(give: Give) -> None:
     graded = give(book(FIT, SAVE, metadata=KERNEL))
     stored = (graded.run.path / "evidence.json").read_text()
     assert json.loads(stored)["sections"]["train"]["result"]["ok"] is True
+
+
+def test_what_is_kept_from_being_imported_is_the_same_in_a_sandbox_made_ahead() -> None:
+    tree = ast.parse((ROOT / "grader/execution/inside/notebook.py").read_text(encoding="utf-8"))
+    (listed,) = [node.value for node in tree.body if isinstance(node, ast.Assign) and "UNUSED" in ast.dump(node)]
+    assert [f"-{name}" for name in ast.literal_eval(listed)] == [*UNUSED]

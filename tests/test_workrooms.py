@@ -16,7 +16,7 @@ import pytest
 from grader import images
 from grader.engines.docker import connect
 from grader.engines.owned import Owned
-from grader.engines.reaper import Ledger, Reaper
+from grader.engines.reaper import Ledger
 from grader.workrooms import Done, Job, Workroom
 from grader.workrooms.container import ContainerRoom
 from grader.workrooms.local import LocalRoom
@@ -317,38 +317,3 @@ def _soon(true: Callable[[], bool]) -> bool:
     while not true() and time.monotonic() < deadline:
         time.sleep(0.05)
     return true()
-
-
-KILLED_ON_AN_ENGINE = """
-import sys
-from pathlib import Path
-from grader.engines.docker import connect
-from grader.engines.owned import Owned
-from grader.engines.reaper import Ledger, Reaper
-from grader.workrooms import Job
-from grader.workrooms.container import ContainerRoom
-folder = Path(sys.argv[1])
-with Ledger(folder / "active", "killed") as ledger, Owned(connect(), ledger) as owned:
-    room = ContainerRoom(owned, sys.argv[2], ahead=1)
-    room.wait_ready(60)
-    print("working", flush=True)
-    room.do(Job(("-c", "import time; time.sleep(60)"), {}, 60, take=("x",)), folder / "kept")
-"""
-
-
-@pytest.mark.engine
-def test_a_killed_grader_leaves_its_sandboxes_to_the_next_ones_reaper(tmp_path: Path) -> None:
-    engine = connect()
-    base = images.ensure_base(engine, CACHE, lambda message: None)
-    command = [sys.executable, "-c", KILLED_ON_AN_ENGINE, str(tmp_path), base.id]
-    grader = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert grader.stdout is not None and grader.stdout.readline() == b"working\n"
-    time.sleep(1)
-    grader.kill()
-    grader.wait()
-    grader.stdout.close()
-    removed = Reaper(tmp_path / "active", engine, tmp_path / "work").reap()
-    engine.close()
-    roles = [name.split("-")[2] for name in removed]
-    assert roles.count("holder") >= 1 and roles.count("room") >= 1 and roles.count("out") >= 1
-    assert not (tmp_path / "active" / "killed").exists(), "nothing is outstanding"

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 ENGINES = ("auto", "docker", "local")
 SEEDS = 2**31
-WARM = ("-rfc3987_syntax", "-pyarrow", "papermill")  # what a sandbox made ahead has imported when its job comes
+# What a sandbox made ahead has imported when its job comes; a `-` before what it is not to import (inside/notebook.py).
+UNUSED = ("-rfc3987_syntax", "-rfc3986_validator", "-isoduration", "-pyarrow", "-debugpy")
+WARM = (*UNUSED, "ipykernel.kernelapp", "papermill")
 
 
 @contextmanager

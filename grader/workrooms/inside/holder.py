@@ -1,6 +1,7 @@
-"""Keeps a job's volumes alive beside the student's container: fills them before, reads the results after.
+"""Keeps the volumes of jobs alive beside the students' containers: fills them before, reads the results after.
 
-Standard input: one command a line. It answers only once the student's container is gone, when nothing can move.
+Standard input: one command a line. Results are asked for only once the student's container is gone, when nothing can
+move in them.
 """
 
 import base64
@@ -21,7 +22,7 @@ def main(rooms: dict[str, str]) -> None:
         if command["op"] == "put":
             put(os.path.join(rooms[command["room"]], command["name"]), base64.b64decode(command["data"]))
         elif command["op"] == "take":
-            Taking(rooms["out"], command["names"], command["file_bytes"]).all()
+            Taking(rooms[command["room"]], command["names"], command["file_bytes"]).all()
         say({"ok": command["op"]})
 
 
