@@ -92,7 +92,7 @@ torch.onnx.export(
     input_names=["x"], output_names=["y"],
 )
 shutil.copy(slide / "model.onnx", alone)
-for file in sorted(slide.glob("*.*")):
+for file in sorted(slide.glob("model.*")):
     print(file.name, "more" if file.stat().st_size > 300_000 else "less", "than 300 kB")
 try:
     ort.InferenceSession(alone / "model.onnx")
