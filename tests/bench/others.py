@@ -1,8 +1,9 @@
-"""Seconds per submission of nbgrader and otter-grader, on the notebook of tests/bench/throughput/.
+"""Seconds per submission of nbgrader, otter-grader and ours, on the notebook of tests/bench/throughput/, in turns.
 
-Each has a virtual environment of its own under .cache/bench/, with our pins of the Jupyter stack. Both run the notebook
-as the user who calls them, without a sandbox. A round grades one right and one wrong answer as well, so that what is
-timed is known to be grading. Ours is measured by tests/bench/throughput.py.
+The others have virtual environments of their own under .cache/bench/, with our pins of the Jupyter stack. Both run the
+notebook as the user who calls them, without a sandbox; ours gives each submission a sandbox of its own, and works on as
+many at a time as there are cores. A round grades one right and one wrong answer as well, so that what is timed is known
+to be grading.
 """
 
 from __future__ import annotations
@@ -21,10 +22,15 @@ from typing import Any
 
 import nbformat
 
-from tests.bench.common import CACHE, HERE, ROOT, Results, Row, repetitions, spread_of, table
+from grader.lab import load_lab
+from grader.pipeline import Options, grade
+from grader.records import Submission
+from tests.bench.common import CACHE, ROOT, Results, Row, repetitions, spread_of, table
+from tests.bench.throughput import AT_ONCE, FOLDER, MEASURED, graded_one, hand_in, place
+from tests.bench.throughput import timed as seconds_of
 
-FOLDER = HERE / "throughput"
 PINS = {"nbgrader": "0.9.6", "otter-grader": "7.0.0"}
+OURS = "ours"
 BATCH = 10
 FAULT = ("argmin", "argmax")  # in the cell `nearest`: its own question is lost, and the result's
 POINTS = {"right": 4.0, "wrong": 2.0}
@@ -33,11 +39,11 @@ SECONDS = 300.0
 
 def main() -> None:
     rounds = repetitions(__doc__, 5)
-    results = Results("others", ["tests/bench/throughput", "constraints.txt"])
+    results = Results("others", [*MEASURED, "tests/bench/throughput", "constraints.txt"])
     for tool in PINS:
         ensure_environment(tool)
     for number in range(rounds):
-        for tool, measure in (("nbgrader", nbgrader_round), ("otter-grader", otter_round)):
+        for tool, measure in (("nbgrader", nbgrader_round), ("otter-grader", otter_round), (OURS, ours_round)):
             results.once(lambda tool=tool, measure=measure: in_folder(tool, measure), tool=tool, round=number)
     publish(results)
 
@@ -211,25 +217,44 @@ def otter_notebook(which: str) -> Any:
     return notebook
 
 
+# ours
+
+
+def ours_round(folder: Path) -> Row:
+    """One by its command, then BATCH in sandboxes made ahead; the block ends when as many stand ready as before."""
+    submissions = [hand_in(folder / f"s{number}") for number in range(BATCH)]
+    command = [sys.executable, "-m", "grader", "run", FOLDER / "lab", submissions[0], "--fresh"]
+    started = time.monotonic()
+    subprocess.run(command, check=True, capture_output=True, env=os.environ | {"GRADER_RUNS": str(folder / "runs")})
+    one = time.monotonic() - started
+    write_notebook(folder / "wrong/light.ipynb", answered("wrong"))
+    with place(folder, AT_ONCE) as (site, room):
+        many = seconds_of(lambda path: graded_one(site, path), submissions, room)
+        wrong = grade(load_lab(FOLDER / "lab"), Submission(source=str(folder / "wrong")), site, Options(seed=1)).report
+    if wrong.score != 10:
+        raise SystemExit(f"ours gave {wrong.score}, not 10")
+    return {"one": round(one, 2), "each_of_many": round(many / BATCH, 2)}
+
+
 def write_notebook(path: Path, notebook: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, path)
 
 
 def publish(results: Results) -> None:
-    rows = [
-        (
-            f"{tool} {version}",
-            spread_of([row["one"] for row in results.where(tool=tool)]),
-            spread_of([row["each_of_many"] for row in results.where(tool=tool)]),
-            len(results.where(tool=tool)),
-        )
-        for tool, version in PINS.items()
-    ]
-    header = ["tool", "one submission, s", f"each of {BATCH}, s", "rounds"]
+    names = {tool: f"{tool} {version}" for tool, version in PINS.items()} | {OURS: OURS}
+    measured = {tool: results.where(tool=tool) for tool in names}
+    rows = []
+    for tool, name in names.items():
+        sides = [[row[side] for row in measured[tool]] for side in ("one", "each_of_many")]
+        pairs = zip(measured[tool], measured[OURS], strict=True)
+        times = [row["each_of_many"] / ours["each_of_many"] for row, ours in pairs]
+        rows.append([name, *map(spread_of, [*sides, times]), len(times)])
+    header = ["tool", "one submission, s", f"each of {BATCH}, s", "times ours", "rounds"]
     note = (
-        "Median [lowest..highest] of wall clock seconds, one notebook at a time. nbgrader grades many by one command;"
-        " otter-grader is `otter run`, once for each. Neither isolates the notebook from the machine here."
+        "Median [lowest..highest] of wall clock seconds. nbgrader grades many by one command; otter-grader is `otter"
+        " run`, once for each. Neither isolates the notebook from the machine here. Ours gives each a sandbox of its"
+        f" own, {AT_ONCE} at a time."
     )
     results.publish("Seconds per submission of other graders", f"{table(header, rows)}\n\n{note}")
 
