@@ -1,4 +1,4 @@
-"""What is said of cells and of failures, from rows and sections made by hand."""
+"""A cell that counts as run though it was not, or a failure told wrongly: from rows and sections made by hand."""
 
 from __future__ import annotations
 
