@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 LAUNCHER = "ipykernel_launcher"  # the arguments of a kernel's command come after it
+FLUSH_SECONDS = 2
 
 
 class Forked:
@@ -71,6 +72,8 @@ def become_kernel(command: list[str], env: dict[str, str], cwd: str | None) -> N
         for name in [name for name, module in sys.modules.items() if module is None]:
             del sys.modules[name]  # what was kept from being imported: the cells may want it
         kernel.start()
+        # Its last flush needs the thread that publishes, which ends next: without it, that flush waits ten seconds.
+        kernel.control_thread.join(FLUSH_SECONDS)
         code = 0
     except SystemExit as ended:
         code = ended.code

@@ -10,6 +10,7 @@ import os
 import re
 import runpy
 import sys
+import time
 from typing import Any, NoReturn
 
 # What papermill would import for addresses of the web, for dates and for Hadoop, and a kernel for its debugger: most of
@@ -26,6 +27,7 @@ from papermill.engines import NBClientEngine, papermill_engines  # noqa: E402
 from papermill.exceptions import PapermillExecutionError  # noqa: E402
 
 CELL_ERROR, CELL_TIMEOUT, TOO_MUCH_OUTPUT, DEAD_KERNEL, NO_START = 10, 11, 12, 13, 14
+PARTING_SECONDS = 5  # for what the cells left to be done at the end; jupyter_client's own patience
 START_SECONDS, STARTS = 60, 3  # a kernel takes ports that another may have taken a moment before
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 LAST_LINES = 60
@@ -40,6 +42,17 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no
     output_bytes = 0
     most_bytes = 0
     meter = ""
+
+    def set_widgets_metadata(self) -> None:
+        """The last that is done while the kernel runs: then it is let end in peace.
+
+        jupyter_client would interrupt it while it ends, and a few of those hang until they are killed.
+        """
+        super().set_widgets_metadata()
+        self.kc.shutdown()
+        kernel, give_up = self.km.provisioner.process, time.monotonic() + PARTING_SECONDS
+        while kernel.poll() is None and time.monotonic() < give_up:
+            time.sleep(0.01)
 
     def execute_cell(self, cell: Any, cell_index: int, **options: Any) -> Any:
         """Run a cell; an error that its tags do not announce ends the notebook."""
