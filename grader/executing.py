@@ -25,7 +25,8 @@ from grader.workrooms import Done, Job, Output, Workroom
 
 EXECUTED = ".executed.ipynb"  # among the results, where no lab asks for it
 START = "start/notebook.py"
-STARTING = ("notebook.py", "forked.py", "meter.py")
+INSIDE = resources.files("grader.execution.inside")
+STARTING = ("notebook.py", "lean.py", "forked.py", "meter.py")
 TEXT_BYTES = 256 * 1024
 OUTPUT_BYTES = 16 * 1024 * 1024
 # How the script that runs a notebook says, by its exit code, why it ended early.
@@ -61,6 +62,11 @@ class Executed:
 def execute(plan: Plan, staged: Staged, lab: Lab, desk: Desk, span: Span) -> Executed:
     """Carry out what the plan names. Raises `InfraError` for our faults, `LabError` where a maker of the lab fails."""
     return _Executing(plan, staged, lab, desk, span).all()
+
+
+def warm_text() -> str:
+    """What a sandbox made ahead runs while it waits: the imports of every notebook."""
+    return INSIDE.joinpath("lean.py").read_text(encoding="utf-8")
 
 
 class _Executing:
@@ -169,8 +175,7 @@ class _Executing:
         data |= dict(given.files) if given else {}
         trusted: Files = dict(harness_files(harness)) if harness else {}
         if spec.notebook is not None:
-            inside = resources.files("grader.execution.inside")
-            trusted |= {f"start/{name}": inside.joinpath(name).read_bytes() for name in STARTING}
+            trusted |= {f"start/{name}": INSIDE.joinpath(name).read_bytes() for name in STARTING}
         return {"work": work, "data": data, "lab": trusted}
 
     def _job(self, spec: ExecuteSpec, files: dict[str, Files]) -> Job:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 ENGINES = ("auto", "docker", "local")
 SEEDS = 2**31
-# What a sandbox made ahead has imported when its job comes; a `-` before what it is not to import (inside/notebook.py).
-UNUSED = ("-rfc3987_syntax", "-rfc3986_validator", "-isoduration", "-pyarrow", "-debugpy")
-WARM = (*UNUSED, "ipykernel.kernelapp", "papermill")
 
 
 @contextmanager
@@ -82,11 +79,12 @@ def open_room(
             ledger.removed("folder", str(folder))
             return
         from grader.engines.owned import Owned
+        from grader.executing import warm_text
         from grader.images import ensure_notebook
         from grader.workrooms.container import ContainerRoom
 
         image = ensure_notebook(engine, settings.cache, progress).id
-        with Owned(engine, ledger) as owned, ContainerRoom(owned, image, ahead=ahead, warm=WARM) as room:
+        with Owned(engine, ledger) as owned, ContainerRoom(owned, image, ahead=ahead, warm=warm_text()) as room:
             yield room
 
 

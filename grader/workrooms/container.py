@@ -39,11 +39,11 @@ class Made:
 
 
 class ContainerRoom:
-    """Sandboxes of one image. With `ahead`, so many stand ready, with `warm` imported; each serves one job."""
+    """Sandboxes of one image, each for one job. With `ahead`, so many stand ready, the text `warm` run in each."""
 
     boundary = True
 
-    def __init__(self, owned: Owned, image: str, *, ahead: int = 0, warm: tuple[str, ...] = ()) -> None:
+    def __init__(self, owned: Owned, image: str, *, ahead: int = 0, warm: str = "") -> None:
         self.label = owned.engine.label
         self.identity = image
         self._owned = owned
@@ -131,8 +131,8 @@ class ContainerRoom:
                 self._ready.append(made)
                 self._change.notify_all()
 
-    def _make(self, size: Size, slot: Slot, warm: tuple[str, ...] = ()) -> Made:
-        """The sandbox on its volumes; it imports `warm` while it waits."""
+    def _make(self, size: Size, slot: Slot, warm: str = "") -> Made:
+        """The sandbox on its volumes; it runs `warm` while it waits."""
         try:
             box = self._owned.start("room", self._box_request(size, slot.mounts(), {}, warm))
             return Made(size, box, box.attach(), slot)
@@ -149,10 +149,11 @@ class ContainerRoom:
         return Made(size, box, box.attach())
 
     def _box_request(
-        self, size: Size, volumes: dict[str, tuple[str, str]], tmpfs: dict[str, str], warm: tuple[str, ...] = ()
+        self, size: Size, volumes: dict[str, tuple[str, str]], tmpfs: dict[str, str], warm: str = ""
     ) -> RunRequest:
+        program = (f"{warm}\n{source('bootstrap')}", "warm") if warm else (source("bootstrap"),)
         return RunRequest(
-            image=self._image, name="", command=("python", "-I", "-c", source("bootstrap"), *warm), env=HOME,
+            image=self._image, name="", command=("python", "-I", "-c", *program), env=HOME,
             volumes=volumes, tmpfs=tmpfs, user=NOBODY, init=False, stdin=True, memory_mib=size.memory_mib,
             pids=size.pids, cpus=size.cpus, fsize_mib=max(64, size.out_mib),
         )  # fmt: skip

@@ -1,9 +1,9 @@
 """Seconds per submission of nbgrader, otter-grader and ours, on the notebook of tests/bench/throughput/, in turns.
 
 The others have virtual environments of their own under .cache/bench/, with our pins of the Jupyter stack. Both run the
-notebook as the user who calls them, without a sandbox; ours gives each submission a sandbox of its own, and works on as
-many at a time as there are cores. A round grades one right and one wrong answer as well, so that what is timed is known
-to be grading.
+notebook as the user who calls them, without a sandbox; ours gives each submission a sandbox of its own, and works on
+one more at a time than there are cores. A round grades one right and one wrong answer as well, so that what is timed
+is known to be grading.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from grader.lab import load_lab
 from grader.pipeline import Options, grade
 from grader.records import Submission
 from tests.bench.common import CACHE, ROOT, Results, Row, repetitions, spread_of, table
-from tests.bench.throughput import AT_ONCE, FOLDER, MEASURED, graded_one, hand_in, place
+from tests.bench.throughput import AT_ONCE as CORES
+from tests.bench.throughput import FOLDER, MEASURED, graded_one, hand_in, place
 from tests.bench.throughput import timed as seconds_of
 
 PINS = {"nbgrader": "0.9.6", "otter-grader": "7.0.0"}
@@ -221,15 +222,18 @@ def otter_notebook(which: str) -> Any:
 
 
 def ours_round(folder: Path) -> Row:
-    """One by its command, then BATCH in sandboxes made ahead; the block ends when as many stand ready as before."""
+    """One by its command, then BATCH in sandboxes made ahead; the block ends when as many stand ready as before.
+
+    One more at a time than there are cores: each waits now and then.
+    """
     submissions = [hand_in(folder / f"s{number}") for number in range(BATCH)]
     command = [sys.executable, "-m", "grader", "run", FOLDER / "lab", submissions[0], "--fresh"]
     started = time.monotonic()
     subprocess.run(command, check=True, capture_output=True, env=os.environ | {"GRADER_RUNS": str(folder / "runs")})
     one = time.monotonic() - started
     write_notebook(folder / "wrong/light.ipynb", answered("wrong"))
-    with place(folder, AT_ONCE) as (site, room):
-        many = seconds_of(lambda path: graded_one(site, path), submissions, room)
+    with place(folder, CORES + 1) as (site, room):
+        many = seconds_of(lambda path: graded_one(site, path), submissions, room, CORES + 1)
         wrong = grade(load_lab(FOLDER / "lab"), Submission(source=str(folder / "wrong")), site, Options(seed=1)).report
     if wrong.score != 10:
         raise SystemExit(f"ours gave {wrong.score}, not 10")
@@ -254,7 +258,7 @@ def publish(results: Results) -> None:
     note = (
         "Median [lowest..highest] of wall clock seconds. nbgrader grades many by one command; otter-grader is `otter"
         " run`, once for each. Neither isolates the notebook from the machine here. Ours gives each a sandbox of its"
-        f" own, {AT_ONCE} at a time."
+        f" own, {CORES + 1} at a time on {CORES} cores."
     )
     results.publish("Seconds per submission of other graders", f"{table(header, rows)}\n\n{note}")
 

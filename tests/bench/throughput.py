@@ -23,11 +23,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from grader.cli.site import WARM
 from grader.engines.docker import connect
 from grader.engines.owned import Owned
 from grader.engines.reaper import Ledger
-from grader.executing import OUTPUT_BYTES
+from grader.executing import OUTPUT_BYTES, warm_text
 from grader.images import ensure_notebook
 from grader.lab import load_lab
 from grader.pipeline import Options, Site, grade, regrade
@@ -88,15 +87,17 @@ def place(folder: Path, ahead: int) -> Iterator[tuple[Site, ContainerRoom]]:
         ledger = stack.enter_context(Ledger(store.active, "bench"))
         owned = stack.enter_context(Owned(engine, ledger))
         image = ensure_notebook(engine, CACHE, lambda message: None).id
-        room = stack.enter_context(ContainerRoom(owned, image, ahead=ahead, warm=WARM))
+        room = stack.enter_context(ContainerRoom(owned, image, ahead=ahead, warm=warm_text()))
         room.wait_ready(READY_SECONDS)
         yield Site(ROOT, CACHE, store, engine, None, lambda step, detail: None, room), room
 
 
-def timed(work: Callable[[Path], None], submissions: list[Path], room: ContainerRoom | None = None) -> float:
-    """Seconds until all are done, as many at a time as there are cores, and the room is as it was."""
+def timed(
+    work: Callable[[Path], None], submissions: list[Path], room: ContainerRoom | None = None, at_once: int = AT_ONCE
+) -> float:
+    """Seconds until all are done, `at_once` at a time, and the room is as it was."""
     began = time.perf_counter()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         for done in [pool.submit(work, path) for path in submissions]:
             done.result()
     if room is not None and not room.wait_ready(READY_SECONDS):

@@ -21,6 +21,7 @@ class Forked:
     """The part of `subprocess.Popen` that jupyter_client's local provisioner uses."""
 
     stdin = stdout = stderr = None
+    restore_imports = staticmethod(lambda: None)  # lean.py's
 
     def __init__(self, command: Sequence[str], env: dict[str, str], cwd: str | None = None, **_: Any) -> None:
         self.returncode: int | None = None
@@ -69,8 +70,7 @@ def become_kernel(command: list[str], env: dict[str, str], cwd: str | None) -> N
 
         kernel: Any = IPKernelApp.instance()
         kernel.initialize()
-        for name in [name for name, module in sys.modules.items() if module is None]:
-            del sys.modules[name]  # what was kept from being imported: the cells may want it
+        Forked.restore_imports()
         kernel.start()
         # Its last flush needs the thread that publishes, which ends next: without it, that flush waits ten seconds.
         kernel.control_thread.join(FLUSH_SECONDS)

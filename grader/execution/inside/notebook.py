@@ -13,12 +13,9 @@ import sys
 import time
 from typing import Any, NoReturn
 
-# What papermill would import for addresses of the web, for dates and for Hadoop, and a kernel for its debugger: most of
-# their start, never used here. The cells find them all the same (forked.py).
-UNUSED = ("rfc3987_syntax", "rfc3986_validator", "isoduration", "pyarrow", "debugpy")
-sys.modules.update(dict.fromkeys(UNUSED))  # type: ignore[arg-type]
+HERE = os.path.dirname(os.path.abspath(sys.argv[0]))
+lean = runpy.run_path(os.path.join(HERE, "lean.py"))
 
-import ipykernel.kernelapp  # noqa: E402, F401  # for the kernel, which is forked
 import papermill  # noqa: E402
 from jupyter_client.provisioning import local_provisioner  # noqa: E402
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError  # noqa: E402
@@ -114,10 +111,10 @@ def main() -> None:
     """Exit 0 when every cell ran, untagged errors none."""
     asked = json.loads(sys.argv[1])
     Client.most_bytes = asked["output_bytes"]
-    beside = os.path.dirname(os.path.abspath(sys.argv[0]))
-    Client.meter = os.path.join(beside, "meter.py")
+    Client.meter = os.path.join(HERE, "meter.py")
     if sys.platform == "linux":  # elsewhere libraries of the system do not survive a fork
-        forked = runpy.run_path(os.path.join(beside, "forked.py"))["Forked"]
+        forked = runpy.run_path(os.path.join(HERE, "forked.py"))["Forked"]
+        forked.restore_imports = staticmethod(lean["restore"])
         local_provisioner.launch_kernel = forked  # type: ignore[attr-defined]
     papermill_engines.register("sandboxed", Engine)
     try:

@@ -1,7 +1,7 @@
 """The first process of a sandbox: runs one program, and says in one line of JSON how it ended.
 
 Standard input: the length of the job in digits and a newline, the job as JSON, then the program's own standard input.
-Its arguments name modules to import while it waits, those with a `-` before them never: a program that is a script then
+With the argument `warm`, this text is preceded by imports that are made while it waits: a program that is a script then
 starts as a fork, warm.
 As process 1 of a container nothing in there can signal, trace or replace it.
 """
@@ -32,11 +32,6 @@ def main() -> None:
     if os.getpid() != 1:  # without a container around us, whoever started us may die first
         signal.signal(signal.SIGTERM, Run.stop)
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    for name in sys.argv[1:]:
-        if name.startswith("-"):
-            sys.modules[name[1:]] = None  # type: ignore[assignment]
-        else:
-            __import__(name)
     length = int(read_until_newline())
     job = json.loads(read_exactly(length))
     lay_out(job)
@@ -142,7 +137,8 @@ class Run:
                 ended_at = now
             if ended_at is not None and now > ended_at + 1:
                 return  # what it left running holds its pipes open
-            for handle in select.select(list(pipes), [], [], TICK if ended_at is None else 0.01)[0]:
+            ready = select.select(list(pipes), [], [], TICK if ended_at is None else 0.01)[0]
+            for handle in ready[:1]:  # standard output first, as it was written: the log ends with the error
                 if not self.read(handle, pipes[handle]):
                     del pipes[handle]
             self.watch_memory(now)
@@ -219,7 +215,7 @@ def become(job: dict[str, Any], out_write: int, err_write: int) -> NoReturn:
             resource.setrlimit(limit, (value, value))
         os.chdir(job["rooms"]["work"])
         program = job["program"]
-        if len(sys.argv) > 1 and program[0] == "-I" and program[1].endswith(".py"):
+        if sys.argv[1:] == ["warm"] and program[0] == "-I" and program[1].endswith(".py"):
             code = run_warm(program[1:], job["env"])
         else:
             os.execve(sys.executable, [sys.executable, *program], job["env"])
