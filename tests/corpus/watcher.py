@@ -19,7 +19,8 @@ from grader.engines.settings import MIB, differences, host_config
 from grader.modelling import MEMORY_MIB
 from grader.probes.rig import share_out
 from grader.probes.starting import VOLUME_TMPFS
-from grader.workrooms import container
+from grader.workrooms import shelf
+from grader.workrooms.container import USUAL
 from tests.corpus.grading import Trace
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 SETTLE_SECONDS = 5.0
 TMPFS = {  # of a room that our own program has to itself
-    container.PATHS[room]: f"size={mib}m,uid=65534,gid=65534,mode=0700,nosuid,nodev"
-    for room, mib in {**container.SIZES, "out": container.USUAL.out_mib}.items()
+    shelf.PATHS[room]: f"size={mib}m,uid=65534,gid=65534,mode=0700,nosuid,nodev"
+    for room, mib in {**shelf.SIZES, "out": USUAL.out_mib}.items()
 }
 NEVER = ("Privileged", "PublishAllPorts", "AutoRemove", "Devices", "PortBindings", "ExtraHosts", "Links", "Mounts",
          "VolumesFrom", "DeviceRequests", "GroupAdd")  # fmt: skip
@@ -82,7 +83,7 @@ def run_faults(name: str, host: dict[str, Any], trace: Trace, runs: Path, cores:
     faults += [] if host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] else ["floor: root file system, capabilities"]
     faults += [] if set(host["CapAdd"] or ()) <= {"SETUID", "SETGID"} else ["floor: added capabilities"]
     faults += [] if "no-new-privileges" in host["SecurityOpt"] else ["floor: new privileges"]
-    pids, memory = (container.USUAL.pids, container.USUAL.memory_mib) if role == "room" else (256, 512)
+    pids, memory = (USUAL.pids, USUAL.memory_mib) if role == "room" else (256, 512)
     faults += [] if 0 < (host["PidsLimit"] or 0) <= pids and 0 < host["Memory"] <= memory * MIB else ["floor: pids, memory"]
     return faults
 
@@ -107,22 +108,24 @@ def wants(role: str, host: dict[str, Any], trace: Trace, runs: Path, cores: int)
                              network=network)  # fmt: skip
 
     elif role == "room":
-        room = RunRequest("", "", init=False, volumes=rooms(host, trace, container.READ_ONLY))
-        for size in (container.USUAL, replace(container.USUAL, memory_mib=MEMORY_MIB)):
+        room = RunRequest("", "", init=False, volumes=rooms(host, trace, shelf.READ_ONLY))
+        for size in (USUAL, replace(USUAL, memory_mib=MEMORY_MIB)):
             sized = replace(room, memory_mib=size.memory_mib, pids=size.pids, cpus=size.cpus)
             yield sized
             yield replace(sized, volumes={}, tmpfs=TMPFS)
     elif role == "holder":
-        yield RunRequest("", "", init=False, volumes=rooms(host, trace, ()), memory_mib=container.HOLDER_MIB, pids=16,
-                         fsize_mib=max(container.SIZES.values()))  # fmt: skip
+        yield RunRequest("", "", init=False, volumes=rooms(host, trace, (), "/0"), memory_mib=shelf.HOLDER_MIB, pids=16,
+                         fsize_mib=max(shelf.SIZES.values()))  # fmt: skip
 
 
-def rooms(host: dict[str, Any], trace: Trace, read_only: Collection[str]) -> dict[str, tuple[str, str]]:
-    """The run's own volumes that the container has, each where its room belongs."""
+def rooms(
+    host: dict[str, Any], trace: Trace, read_only: Collection[str], slot: str = ""
+) -> dict[str, tuple[str, str]]:
+    """The run's own volumes that the container has, each where its room belongs; a holder has them by slots."""
     names = [bind.partition(":")[0] for bind in host["Binds"] or ()]
     places = {name: name.split("-")[2] for name in names if name in trace.names("volume")}
     return {
-        name: (container.PATHS[room], "ro,nocopy" if room in read_only else "rw,nocopy")
+        name: (slot + shelf.PATHS[room], "ro,nocopy" if room in read_only else "rw,nocopy")
         for name, room in places.items()
     }
 
