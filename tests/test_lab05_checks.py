@@ -43,6 +43,14 @@ def turns(ratio: float, *, stalls: int = 0, count: int = 150) -> list[Json]:
     return rows
 
 
+def on_a_busy_machine(stalls: int) -> list[Json]:
+    """Both sides are late by fifteen times now and then, and the student's side by forty times `stalls` times."""
+    rows = turns(1.0, stalls=stalls)
+    for number in range(1, 150, 5):
+        rows[number]["student"][1] = rows[number]["yardstick"][2] = 15.0  # type: ignore[index]
+    return rows
+
+
 def wavering(low: float, high: float) -> list[Json]:
     """Turns that cannot decide between two ratios."""
     return [
@@ -212,6 +220,7 @@ FAULTS: list[tuple[str, str, Change]] = [
     ("latency", "disagrees", timed(turns(1.0), disagreements=150)),
     ("latency", "slow", timed(turns(5.0))),
     ("latency", "tail", timed(turns(1.0, stalls=18))),
+    ("latency", "tail", timed(on_a_busy_machine(stalls=18))),
     ("cache.order", "no_source", lambda sections: sections.pop("rebuild")),
     ("cache.order", "rebuild_failed", merge("rebuild", "result", ok=False, problem="failed")),
     ("cache.order", "no_layer", merge("rebuild", "result", before=[], after=[])),
@@ -300,6 +309,7 @@ HARMLESS: list[tuple[str, Change]] = [
     ("df.base", base("docker.io/library/python:3.14.1-slim-bookworm@sha256:00")),
     ("ctx.ignore", text(".dockerignore", "*\n!app/**/*.py\n!requirements.txt\n")),
     ("latency", timed(turns(1.3, stalls=3))),
+    ("latency", timed(on_a_busy_machine(stalls=5))),
     ("bets", text("RUN.md", "# Construire\n    a\n# Lancer\n`b`\n# Vérifier\n~~~\nc\n~~~\n# Arrêter\n\td\n")),
 ]
 
