@@ -120,7 +120,8 @@ def build(engine: Engine, base: ImageInfo, dockerfile: str, folder: Path) -> Bui
     text = re.sub(r"(?m)^FROM python:3.11-slim", f"FROM {base.id}", dockerfile).encode()
     with context.open("wb") as file:
         archive.write_tree(file, {"Dockerfile": text, "wheels.txt": images.recipe.BASE_FOLDER / "wheels.txt"})
-    request = BuildRequest(context, "Dockerfile", tag, Limits(build_seconds=300))
+    # Without the cache: what a grading beside this test made of the same line goes when that grading ends.
+    request = BuildRequest(context, "Dockerfile", tag, Limits(build_seconds=300), no_cache=True)
     built = engine.builder.build(request, lambda image, made: None)
     engine.images.remove(tag)
     for stage in built.heads:

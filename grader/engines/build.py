@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 KEPT_LOG = MIB
 LINE_LIMIT = 8192
 # What the engine lost, not the student.
-LOST_IMAGE = re.compile(r"^(No such image|unknown parent image ID|No such container)")
+LOST_IMAGE = re.compile(r"^(No such image|unable to find image|unknown parent image ID|No such container)")
 PIDS_GROUP = "/grader-build"
 PIDS_MAX = 512
 KILLED = 137

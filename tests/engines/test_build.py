@@ -107,7 +107,13 @@ def test_a_build_that_just_stops_talking_is_the_engine_s_fault() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["No such image: sha256:1", "unknown parent image ID sha256:1", "No such container: x"]
+    "text",
+    [
+        "No such image: sha256:1",
+        'unable to find image "sha256:1"',
+        "unknown parent image ID sha256:1",
+        "No such container: x",
+    ],
 )
 def test_what_the_engine_lost_is_not_the_student_s_fault(text: str) -> None:
     with pytest.raises(InfraError) as caught:
