@@ -16,6 +16,7 @@ from grader import images
 from grader.engines.docker import DockerEngine, connect
 from grader.engines.owned import Owned
 from grader.engines.reaper import Ledger, Reaper
+from grader.errors import InfraError
 from grader.workrooms import Job
 from grader.workrooms.container import ContainerRoom
 
@@ -76,3 +77,21 @@ def test_sandboxes_with_one_holder_between_them_see_nothing_of_each_other(engine
     assert [name for name, _ in found] == [f"{n}" for n in range(6)]
     assert not any(set(root) & {"0", "1", "2", "3"} for _, root in found)
     assert sum("-holder-" in name for name in made) < sum("-room-" in name for name in made)
+
+
+def test_what_was_not_read_of_one_job_is_never_given_to_another(engine: DockerEngine, tmp_path: Path) -> None:
+    base = images.ensure_base(engine, CACHE, lambda message: None)
+    (tmp_path / "kept" / "x").mkdir(parents=True)  # where the first job's file cannot be written
+    write = Job(("-c", "open('/out/x', 'w').write('mine'); open('/out/y', 'w').write('mine')"), {}, 60, take=("x", "y"))
+    with (
+        Ledger(tmp_path / "active", "torn") as ledger,
+        Owned(engine, ledger) as owned,
+        ContainerRoom(owned, base.id, ahead=2) as room,
+    ):
+        assert room.wait_ready(60)
+        with pytest.raises(OSError):
+            room.do(write, tmp_path / "kept")
+        with pytest.raises(InfraError) as caught:
+            room.do(write, tmp_path / "other")
+    assert caught.value.code in ("holder_gone", "driver_gone")
+    assert not (tmp_path / "other").exists()

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +48,7 @@ class Shelf:
 
     def __init__(self, owned: Owned, image: str, size: Size, slots: int = 1) -> None:
         self._owned = owned
-        self._lock = threading.Lock()  # one conversation on the line at a time
+        self._lock = threading.Lock()
         self.slots = tuple(Slot(self, number, self._volumes(size)) for number in range(slots))
         self._left = slots
         # nocopy: the image may have a folder of that name, whose owner the volume would take over.
@@ -68,13 +68,13 @@ class Shelf:
     def put(self, place: str, name: str, data: bytes) -> None:
         """Add `data` at the end of a file."""
         command = {"op": "put", "room": place, "name": name, "data": base64.b64encode(data).decode()}
-        with self._lock:
+        with self._conversation():
             self._send(command)
             self._confirm("put")
 
     def take(self, place: str, job: Job, keep: Path) -> tuple[dict[str, Output], tuple[str, ...], bool]:
         """The files that were asked for, the names of the others, and whether the volume was full."""
-        with self._lock:
+        with self._conversation():
             self._send({"op": "take", "room": place, "names": list(job.take), "file_bytes": job.out_mib * MIB})
             about = self._hear()
             outputs = {name: self._take_file(job, keep / name) for name in job.take}
@@ -93,6 +93,16 @@ class Shelf:
         for name in names:
             with suppress(InfraError):
                 self._owned.remove(name)
+
+    @contextmanager
+    def _conversation(self) -> Iterator[None]:
+        """The line for one command; one that breaks off ends it, so that no other slot takes its rest for an answer."""
+        with self._lock:
+            try:
+                yield
+            except BaseException:
+                self._line.close()
+                raise
 
     def _take_file(self, job: Job, path: Path) -> Output:
         row = self._hear()
