@@ -53,8 +53,7 @@ class Shelf:
         self._left = slots
         # nocopy: the image may have a folder of that name, whose owner the volume would take over.
         mounts = {name: (slot.place(room), "rw,nocopy") for slot in self.slots for room, name in slot.volumes.items()}
-        places = {slot.place(room): slot.place(room) for slot in self.slots for room in ROOMS}
-        command = ("python", "-I", "-S", "-c", source("holder"), json.dumps(places))
+        command = ("python", "-I", "-S", "-c", source("holder"))
         self._holder = owned.start("holder", RunRequest(
             image=image, name="", trusted=True, command=command, volumes=mounts, user=NOBODY, init=False,
             stdin=True, memory_mib=HOLDER_MIB * slots, pids=16, fsize_mib=max(SIZES.values()),
@@ -67,7 +66,7 @@ class Shelf:
 
     def put(self, place: str, name: str, data: bytes) -> None:
         """Add `data` at the end of a file."""
-        command = {"op": "put", "room": place, "name": name, "data": base64.b64encode(data).decode()}
+        command = {"op": "put", "path": f"{place}/{name}", "data": base64.b64encode(data).decode()}
         with self._conversation():
             self._send(command)
             self._confirm("put")
@@ -75,7 +74,7 @@ class Shelf:
     def take(self, place: str, job: Job, keep: Path) -> tuple[dict[str, Output], tuple[str, ...], bool]:
         """The files that were asked for, the names of the others, and whether the volume was full."""
         with self._conversation():
-            self._send({"op": "take", "room": place, "names": list(job.take), "file_bytes": job.out_mib * MIB})
+            self._send({"op": "take", "place": place, "names": list(job.take), "file_bytes": job.out_mib * MIB})
             about = self._hear()
             outputs = {name: self._take_file(job, keep / name) for name in job.take}
             self._confirm("take")

@@ -90,7 +90,7 @@ class Run:
     def __init__(self, job: dict[str, Any]) -> None:
         self.job = job
         self.output = bytearray()
-        self.log = bytearray()
+        self.said, self.errors = bytearray(), bytearray()
         self.printed = 0
         self.timeout = self.flood = self.oom = False
         self.status: int | None = None
@@ -120,7 +120,8 @@ class Run:
             "oom": self.oom,
             "seconds": round(time.monotonic() - began, 3),
             "stdout": base64.b64encode(self.output).decode(),
-            "log": bytes(self.log[-self.job["log_bytes"] :]).decode("utf-8", "replace"),
+            # the error last: what a buffer held back until the exit would follow it, or not, by chance
+            "log": bytes((self.said + self.errors)[-self.job["log_bytes"] :]).decode("utf-8", "replace"),
         }
 
     def follow(self, pipes: dict[int, bool], deadline: float) -> None:
@@ -138,7 +139,7 @@ class Run:
             if ended_at is not None and now > ended_at + 1:
                 return  # what it left running holds its pipes open
             ready = select.select(list(pipes), [], [], TICK if ended_at is None else 0.01)[0]
-            for handle in ready[:1]:  # standard output first, as it was written: the log ends with the error
+            for handle in ready:
                 if not self.read(handle, pipes[handle]):
                     del pipes[handle]
             self.watch_memory(now)
@@ -154,9 +155,10 @@ class Run:
         if is_stdout and len(self.output) < self.job["stdout_bytes"]:
             self.output += data[: self.job["stdout_bytes"] - len(self.output)]
         if not is_stdout or not self.job["asks"]:  # the answer to a request is no log
-            self.log += data
-            if len(self.log) > 4 * self.job["log_bytes"]:
-                del self.log[: -self.job["log_bytes"]]
+            log = self.said if is_stdout else self.errors
+            log += data
+            if len(log) > 4 * self.job["log_bytes"]:
+                del log[: -self.job["log_bytes"]]
         return bool(data)
 
     def reap(self) -> None:

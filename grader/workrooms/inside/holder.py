@@ -15,14 +15,14 @@ PIECE = 1 << 20
 MOST_NAMES = 50
 
 
-def main(rooms: dict[str, str]) -> None:
+def main() -> None:
     """Obey until the line is closed."""
     for line in sys.stdin.buffer:
         command = json.loads(line)
         if command["op"] == "put":
-            put(os.path.join(rooms[command["room"]], command["name"]), base64.b64decode(command["data"]))
+            put(command["path"], base64.b64decode(command["data"]))
         elif command["op"] == "take":
-            Taking(rooms[command["room"]], command["names"], command["file_bytes"]).all()
+            Taking(command["place"], command["names"], command["file_bytes"]).all()
         say({"ok": command["op"]})
 
 
@@ -132,4 +132,4 @@ def look(name: str, place: int) -> os.stat_result:
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    main()
