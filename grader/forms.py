@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Collection
 from typing import Any
+
+from grader.claims import is_number, parsed
 
 _NOTEBOOK_ID = re.compile(r"L\d\d\.B[1-9]\d?")
 
@@ -17,9 +17,8 @@ def forecast_fault(text: str, lab: str, names: Collection[str]) -> str | None:
     The form: {"lab": id, "bets": {name: number above 0}, "reasons": {name: sentence}}, exactly `names` in both. What
     the lab's notebook keeps in the same file stands beside: its bets by their ids (`L05.B1`), and `questions`.
     """
-    try:
-        form = json.loads(text)
-    except (ValueError, RecursionError):
+    form = parsed(text)
+    if form is None:
         return "JSON"
     if not isinstance(form, dict) or set(form) - {"questions"} != {"lab", "bets", "reasons"}:
         return "lab, bets, reasons"
@@ -41,9 +40,8 @@ def bets_fault(text: str, lab: str, bets: Collection[str], questions: Collection
     The form, as `workbench` writes it: {"lab": id, "bets": {id: {"value": number, "unit": text, "confidence": 0..100}},
     "questions": {id: {"answer": text}}}. More entries than those asked for do no harm.
     """
-    try:
-        form = json.loads(text)
-    except (ValueError, RecursionError):
+    form = parsed(text)
+    if form is None:
         return "JSON"
     if not isinstance(form, dict) or form.get("lab") != lab:
         return "lab"
@@ -72,11 +70,7 @@ def headings_with_commands(text: str) -> frozenset[str]:
 
 
 def _is_positive(value: Any) -> bool:
-    return _is_finite(value) and value > 0
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf
+    return is_number(value) and value > 0
 
 
 def _is_sentence(value: Any) -> bool:
@@ -87,7 +81,7 @@ def _is_bet(entry: Any) -> bool:
     if not isinstance(entry, dict) or not (isinstance(entry.get("unit"), str) and entry["unit"].strip()):
         return False
     sure: Any = entry.get("confidence")
-    return _is_finite(entry.get("value")) and _is_finite(sure) and 0 <= sure <= 100
+    return is_number(entry.get("value")) and is_number(sure) and 0 <= sure <= 100
 
 
 def _is_answer(entry: Any) -> bool:

@@ -15,6 +15,7 @@ import pytest
 
 from grader.checks import Fail
 from grader.records import Evidence
+from tests.odd import ODD, disturbed
 
 ROOT = Path(__file__).parents[1]
 LAB, COMMON, SOLUTION = ROOT / "labs" / "02-onnx", ROOT / "labs" / "common", ROOT / "solutions" / "02-onnx"
@@ -200,46 +201,15 @@ def test_a_student_s_copy_judges_what_it_can(right: Sections) -> None:
     assert judged("pipe.flights", sealed) is None
 
 
-ODD: list[Any] = [
-    None,
-    True,
-    0,
-    -1,
-    1e300,
-    "x",
-    "",
-    [],
-    [[]],
-    {},
-    {"a": {}},
-    [None] * 360,
-    [1e999],
-    ["1"] * 7,
-    {"L02.B4": []},
-]
-
-
 @pytest.mark.parametrize("item", ["bench.protocol", "skew", "pipe.flights"])
 def test_results_of_any_shape_are_a_fail_and_never_a_crash(item: str, right: Sections) -> None:
     chance = Random(item)
     for _ in range(400):
         wrong = dict(right)
-        wrong["results"] = {"json": _disturbed(copy.deepcopy(right["results"]["json"]), chance)}
+        wrong["results"] = {"json": disturbed(right["results"]["json"], chance)}
         judged(item, wrong)
     for value in ODD:
         assert judged(item, {**right, "results": {"json": value}}) is not None
-
-
-def _disturbed(results: dict[str, Any], chance: Random) -> Any:
-    """The results with one value, somewhere, turned into something odd."""
-    place: Any = results
-    while isinstance(place, dict) and place:
-        key = chance.choice(sorted(place))
-        if chance.random() < 0.3 or not isinstance(place[key], dict):
-            place[key] = chance.choice(ODD)
-            break
-        place = place[key]
-    return results
 
 
 def _set(sections: Sections, path: tuple[Any, ...], value: Any) -> None:

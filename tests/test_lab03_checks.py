@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from grader.artifacts import scan
 from grader.judging import judge
 from grader.lab import load_lab
 from grader.records import Evidence, Verdict
+from tests.odd import disturbed
 
 ROOT = Path(__file__).parent.parent
 LAB = load_lab(ROOT / "labs" / "03-quantization")
@@ -196,7 +199,8 @@ def test_a_wrong_word_beside_a_right_ratio_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("size", "cause"), [
-    ({"raw": 340960}, "no_sizes"), ({"raw": 1, "gzip": 1}, "raw"), ({"raw": 340960, "gzip": 10**19}, "gzip"),
+    ({"raw": 340960}, "no_sizes"), ({"raw": 1, "gzip": 1}, "raw"), ({"raw": 340960, "gzip": 10**15}, "gzip"),
+    ({"raw": 340960, "gzip": 10**400}, "no_sizes"),
 ])  # fmt: skip
 def test_typed_sizes_are_noticed(size: Any, cause: str) -> None:
     lost = _lost(lambda sections: _results(sections)["notes"]["sizes"].update({"pruned.safetensors": size}))
@@ -222,3 +226,21 @@ def test_zeros_may_stand_at_another_zero_point() -> None:
                 row.update(dtype="uint8", zeros=0, commonest=[128, row["commonest"][1]])
 
     assert not _lost(change)
+
+
+@pytest.mark.parametrize("typed", ["results", "calibration", "answers"])
+def test_an_odd_value_anywhere_in_what_was_typed_breaks_no_check(typed: str) -> None:
+    answers = json.loads((SOLUTION / "answers.json").read_text(encoding="utf-8"))
+    chance, lost = Random(typed), 0
+    for _ in range(150):
+
+        def change(sections: dict[str, Any]) -> None:
+            if typed == "answers":
+                sections["submission"]["texts"]["answers.json"] = json.dumps(disturbed(answers, chance))
+            else:
+                sections[typed]["json"] = disturbed(sections[typed]["json"], chance)
+
+        outcomes = {verdict.outcome for verdict in _verdicts(change).values()}
+        assert "error" not in outcomes
+        lost += "failed" in outcomes
+    assert lost > 30

@@ -17,6 +17,7 @@ from grader.lint import lint_lab
 from grader.probes import PROBES
 from grader.records import Evidence, Json, Verdict
 from grader.words import placeholders
+from tests.odd import disturbed
 
 ROOT = Path(__file__).parents[1]
 LAB = load_lab(ROOT / "labs" / "05-docker")
@@ -386,3 +387,22 @@ def test_the_probe_stops_at_the_thresholds_of_the_check() -> None:
 
     checks = runpy.run_path(str(ROOT / "labs" / "05-docker" / "checks.py"))
     assert LAB.starts["normal"].options["latency"]["thresholds"] == [checks["FULL"], checks["HALF"]]
+
+
+@pytest.mark.parametrize("said", ["answers", "forecasts"])
+def test_an_odd_value_anywhere_in_what_was_said_breaks_no_check(said: str) -> None:
+    forecasts = json.loads((SOLUTION / "answers.json").read_text(encoding="utf-8"))
+    chance, lost = random.Random(said), 0
+    for _ in range(200):
+
+        def change(sections: Sections) -> None:
+            asked = sections["normal"]["answers"]["asked"]
+            if said == "forecasts":
+                sections["submission"]["texts"]["answers.json"] = json.dumps(disturbed(forecasts, chance))
+            else:
+                asked[2]["json"] = disturbed(asked[2]["json"], chance)
+
+        outcomes = {verdict.outcome for verdict in judged(change).values()}
+        assert "error" not in outcomes
+        lost += "failed" in outcomes
+    assert lost > 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import pickletools
@@ -17,8 +18,10 @@ import pytest
 from grader.checks import Check, Fail, Given
 from grader.modules import marked
 from grader.records import Evidence
+from tests.odd import disturbed
 
 LAB = Path(__file__).resolve().parents[1] / "labs" / "01-pickle"
+SOLUTION = LAB.parents[1] / "solutions" / "01-pickle"
 KIT = runpy.run_path(str(LAB / "private" / "pickles.py"))
 HOSTILE = ("direct", "instance", "stack_global", "memoised", "hidden_in_dict", "in_archive")
 BENIGN = ("plain", "ordered", "array", "state_dict")
@@ -83,6 +86,8 @@ GARBAGE = [
     None, "", "null", "[]", "{}", "[" * 60_000, '{"lines": 3}', '{"lines": [1, null, "{", "[]"]}',
     '{"lines": ["{\\"file\\": [], \\"verdict\\": \\"safe\\"}"]}', '{"answers": [[1e999]]}', '{"answers": [[true]]}',
     '{"pickles": [], "unread": [7], "files": 3}', '{"problem": ["x"], "message": {}}', '{"labels": [1, "a"]}',
+    json.dumps({"answers": [[10**400] * 10]}), json.dumps({"notes": {"sizes": {"model.safetensors": 10**400}}}),
+    '{"found": {"a": 1}, "lines": [{}]}', '{"sha256": {}, "labels": [[]], "versions": {"python": {}}}',
 ]  # fmt: skip
 
 
@@ -108,6 +113,66 @@ def test_whatever_a_program_wrote_a_check_fails_and_does_not_break(text: str | N
             continue  # they read what our own parser found
         with pytest.raises(Fail):
             check(evidence)
+
+
+def sound() -> tuple[dict[str, str], dict[str, Any]]:
+    """The texts of the solution and what the harnesses write about it, by name."""
+    names = ("artifacts/model_meta.json", "results.json", "answers.json")
+    texts = {name: (SOLUTION / name).read_text(encoding="utf-8") for name in names}
+    lines = [{"file": name, "verdict": "unsafe" if canary else "safe"} for name, canary in marked_practice().items()]
+    return texts, {
+        "scan.json": {"lines": [json.dumps(line) for line in lines], "found": [], "error": None},
+        "rebuild.json": {"answers": [[0.1] * 10] * 3, "problem": None, "message": ""},
+        "inspection.json": {"files": 3, "pickles": [], "unread": []},
+        "labels.json": {"labels": [0, 1, 2], "problem": None, "message": ""},
+    }
+
+
+def told(path: Path) -> dict[str, Any]:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"path": path.relative_to(SOLUTION).as_posix(), "size": path.stat().st_size, "sha256": f"sha256:{digest}"}
+
+
+def judged(texts: dict[str, str], written: dict[str, Any]) -> dict[str, str | None]:
+    """Item -> cause, None where it passes; the items that read what our own parser found are left out."""
+    done = {"result": {"ok": True, "problem": None}, "others": [], "truth": None}
+    sections: dict[str, dict[str, Any]] = {
+        section: {**done, "texts": {name: json.dumps(written[name])}}
+        for section, name in (("practice", "scan.json"), ("loaded", "rebuild.json"),
+                              ("inspect", "inspection.json"), ("pipeline", "labels.json"))
+    }  # fmt: skip
+    sections["loaded"]["truth"] = {"probabilities": [[0.1] * 10] * 3}
+    sections["pipeline"]["truth"] = {"desks": [0, 1, 2]}
+    sections["skops"] = {"file": {"problem": None}, "skops": {"types": []}}
+    files = [path for path in SOLUTION.rglob("*") if path.is_file()]
+    sections["submission"] = {"files": [told(path) for path in files], "texts": texts}
+    evidence = Evidence(lab="01-pickle", seed=1, engine="local", sections=sections)
+    causes: dict[str, str | None] = {}
+    for item, check in checks().items():
+        if item not in ("st.valid", "st.weights"):
+            try:
+                causes[item] = check(evidence) and None
+            except Fail as failure:
+                causes[item] = failure.cause
+    return causes
+
+
+def test_what_the_solution_says_passes() -> None:
+    assert set(judged(*sound()).values()) == {None}
+
+
+def test_an_odd_value_anywhere_in_what_was_said_breaks_no_check() -> None:
+    texts, written = sound()
+    chance, lost = Random(1), 0
+    for _ in range(600):
+        name = chance.choice([*texts, "scan.json", "rebuild.json", "labels.json"])
+        if name in texts:
+            odd = json.dumps(disturbed(json.loads(texts[name]), chance))
+            causes = judged({**texts, name: odd}, written)
+        else:
+            causes = judged(texts, {**written, name: disturbed(written[name], chance)})
+        lost += any(causes.values())
+    assert lost > 200
 
 
 def test_the_same_verdict_for_every_file_earns_nothing() -> None:

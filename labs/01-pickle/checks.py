@@ -5,13 +5,12 @@ The hidden inputs and the two checks over them are in private/.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from pathlib import PurePosixPath
 from typing import Any
 
 from grader.checks import Fail, check
+from grader.claims import is_number, parsed, table
 from grader.forms import bets_fault
 from grader.records import Evidence, Section
 
@@ -80,7 +79,7 @@ def _verdicts(section: Section, canaries: dict[str, str | None]) -> dict[str, st
     lines = report.get("lines")
     said: dict[str, str] = {}
     for line in lines if isinstance(lines, list) else []:
-        row = _json(line)
+        row = parsed(line)
         if not isinstance(row, dict) or row.get("verdict") not in ("safe", "unsafe"):
             continue
         name = PurePosixPath(str(row.get("file"))).name
@@ -130,19 +129,15 @@ def meta(evidence: Evidence) -> None:
     texts, files = evidence["submission"]["texts"], _files(evidence)
     if META not in texts:
         raise Fail("missing")
-    said = _json(texts[META])
+    said = parsed(texts[META])
     if not isinstance(said, dict):
         raise Fail("not_json")
     if MODEL not in files or str(said.get("sha256")).lower() != files[MODEL]["sha256"].removeprefix("sha256:"):
         raise Fail("hash")
     if not isinstance(said.get("labels"), list) or [str(label) for label in said["labels"]] != [str(n) for n in LABELS]:
         raise Fail("labels")
-    versions = said.get("versions")
-    known = {
-        name
-        for name, version in (versions.items() if isinstance(versions, dict) else ())
-        if isinstance(version, str) and re.match(r"\d+\.\d+", version)
-    }
+    versions = table(said, "versions").items()
+    known = {name for name, version in versions if isinstance(version, str) and re.match(r"\d+\.\d+", version)}
     if "python" not in known or len(known) < 2:
         raise Fail("versions")
 
@@ -159,7 +154,7 @@ def rebuild(evidence: Evidence) -> None:
     if not isinstance(answers, list) or len(answers) != len(expected):
         raise Fail("shape", message="-")
     for row, right in zip(answers, expected, strict=True):
-        if not isinstance(row, list) or len(row) != len(right) or not all(map(_is_number, row)):
+        if not isinstance(row, list) or len(row) != len(right) or not all(map(is_number, row)):
             raise Fail("shape", message="-")
         if max(abs(got - wanted) for got, wanted in zip(row, right, strict=True)) > TOLERANCE:
             raise Fail("differs")
@@ -183,10 +178,8 @@ def report(evidence: Evidence) -> None:
     texts, files = evidence["submission"]["texts"], _files(evidence)
     if "results.json" not in texts:
         raise Fail("missing")
-    results = _json(texts["results.json"])
-    notes = results.get("notes") if isinstance(results, dict) else None
-    sizes = notes.get("sizes") if isinstance(notes, dict) else None
-    if not isinstance(sizes, dict):
+    sizes = table(parsed(texts["results.json"]), "notes", "sizes")
+    if not sizes:
         raise Fail("no_sizes")
     wanted = [MODEL, META, *(path for path in PIPELINES if path in files)]
     if MODEL not in files or len(wanted) == 2:
@@ -195,7 +188,7 @@ def report(evidence: Evidence) -> None:
         name = PurePosixPath(path).name
         said = sizes.get(name, sizes.get(path))
         if path not in files or isinstance(said, bool) or said != files[path]["size"]:
-            raise Fail("size", file=name, said=said if _is_number(said) else "-")
+            raise Fail("size", file=name, said=said if is_number(said) else "-")
 
 
 @check("bets")
@@ -217,19 +210,7 @@ def _object(section: Section, name: str) -> dict[str, Any]:
     """The JSON object that a harness wrote; the student's program ran beside it, so it may hold anything."""
     if not section["result"]["ok"] and name not in section["texts"]:
         raise Fail("stopped", problem=str(section["result"]["problem"]))
-    found = _json(section["texts"].get(name))
+    found = parsed(section["texts"].get(name))
     if not isinstance(found, dict):
         raise Fail("stopped", problem="output")
     return found
-
-
-def _json(text: Any) -> Any:
-    """The value of a JSON text, None for anything else."""
-    try:
-        return json.loads(text)
-    except (ValueError, TypeError, RecursionError):
-        return None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from grader.checks import Fail, check
+from grader.claims import is_number, is_whole, table
 from grader.contracts import contract_fault, shape_text
 from grader.forms import bets_fault
 from grader.outcomes import refusal
@@ -262,7 +263,7 @@ def skew(evidence: Evidence) -> None:
             raise Fail("no_labels", field=key, wanted=len(HELD_OUT))
         rights.append(sum(str(label) == right for label, right in zip(labels, HELD_OUT, strict=True)) / len(HELD_OUT))
     loss: Any = said.get("loss")
-    if not _numbers([loss]):
+    if not is_number(loss):
         raise Fail("no_labels", field="loss", wanted=1)
     measured = rights[0] - rights[1]
     if abs(loss - measured) > LOSS_TOLERANCE:
@@ -272,9 +273,7 @@ def skew(evidence: Evidence) -> None:
 
 
 def _numbers(values: Any) -> bool:
-    if not isinstance(values, list):
-        return False
-    return all(isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9 for value in values)
+    return isinstance(values, list) and all(map(is_number, values))
 
 
 # --- the race --------------------------------------------------------------------------------------------
@@ -288,21 +287,21 @@ def bench_protocol(evidence: Evidence) -> None:
         if measure.get("batch") != batch:
             raise Fail("no_measure", measure=name, batch=batch)
         for field, least in (("warmup", WARMUP), ("rounds", ROUNDS)):
-            if not _at_least(measure.get(field), least):
+            if not is_whole(measure.get(field), least):
                 raise Fail(field, measure=name, wanted=least)
         for contender in CONTENDERS:
             samples = _samples(measure, contender)
             if len(samples) < ROUNDS:
                 raise Fail("samples", measure=name, contender=contender, samples=len(samples), wanted=ROUNDS)
-            said: Any = _table(measure, "median").get(contender)
-            if not _numbers([said]) or abs(said - median(samples)) > MEDIAN_TOLERANCE * median(samples):
+            said: Any = table(measure, "median").get(contender)
+            if not is_number(said) or abs(said - median(samples)) > MEDIAN_TOLERANCE * median(samples):
                 raise Fail("median", measure=name, contender=contender)
-        _threads(name, _table(measure, "threads"))
+        _threads(name, table(measure, "threads"))
 
 
 def _threads(name: str, threads: dict[str, Any]) -> None:
-    torch, onnx = threads.get("torch"), _table(threads, "onnxruntime").get("onnx")
-    if not (_at_least(torch, 1) and _at_least(onnx, 1)):
+    torch, onnx = threads.get("torch"), table(threads, "onnxruntime").get("onnx")
+    if not (is_whole(torch, 1) and is_whole(onnx, 1)):
         raise Fail("no_threads", measure=name)
     if torch != onnx:
         raise Fail("threads", measure=name, torch=torch, onnx=onnx)
@@ -331,26 +330,17 @@ def _honest(ratio: float) -> Iterator[str]:
 
 
 def _measure(evidence: Evidence, name: str) -> dict[str, Any]:
-    return _table(_table(evidence["results"]["json"], "measures"), name)
+    return table(evidence["results"]["json"], "measures", name)
 
 
 def _note(evidence: Evidence, name: str) -> dict[str, Any]:
-    return _table(_table(evidence["results"]["json"], "notes"), name)
-
-
-def _table(holder: Any, name: str) -> dict[str, Any]:
-    found = holder.get(name) if isinstance(holder, dict) else None
-    return found if isinstance(found, dict) else {}
+    return table(evidence["results"]["json"], "notes", name)
 
 
 def _samples(measure: dict[str, Any], contender: str) -> list[float]:
     """Milliseconds, none of them zero; empty where they are not all numbers."""
-    samples: Any = _table(measure, "samples").get(contender)
+    samples: Any = table(measure, "samples").get(contender)
     return list(samples) if _numbers(samples) and all(sample > 1e-9 for sample in samples) else []
-
-
-def _at_least(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 # --- from scratch ----------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from grader.checks import Fail, Skip, check
+from grader.claims import is_number, is_whole, table
 from grader.forms import bets_fault
 from grader.records import Evidence
 
@@ -124,7 +125,7 @@ def cnn_calib(evidence: Evidence) -> None:
     """The rows of the calibration are training rows, and their hash is right."""
     noted = evidence["calibration"]["json"]
     indices = noted.get("indices") if isinstance(noted, dict) else None
-    if not isinstance(indices, list) or not indices or not all(_is_whole(index) for index in indices):
+    if not isinstance(indices, list) or not indices or not all(is_whole(index) for index in indices):
         raise Fail("form", field="indices")
     digits = _digits()
     if not all(0 <= index < len(digits["split"]) for index in indices):
@@ -150,20 +151,20 @@ def _digits() -> dict[str, bytes]:
 @check("speed.protocol")
 def speed_protocol(evidence: Evidence) -> None:
     """Every measure has its raw samples, made in turns, on the same number of threads."""
-    measures = _table(evidence["results"]["json"], "measures")
+    measures = table(evidence["results"]["json"], "measures")
     for name, contenders in MEASURES.items():
         measure = measures.get(name)
         if measure is None and name not in NETWORKS:
             continue
         if not isinstance(measure, dict):
             raise Fail("no_measure", measure=name)
-        samples = _table(measure, "samples")
+        samples = table(measure, "samples")
         for contender in contenders:
             if not _is_samples(samples.get(contender)):
                 raise Fail("no_samples", measure=name, contender=contender, least=LEAST_SAMPLES)
         if len({len(samples[contender]) for contender in contenders}) > 1:
             raise Fail("uneven", measure=name)
-        if measure.get("unit") != "ms" or not _at_least(measure.get("warmup"), LEAST_WARMUP):
+        if measure.get("unit") != "ms" or not is_whole(measure.get("warmup"), LEAST_WARMUP):
             raise Fail("circumstances", measure=name, field="warmup, unit")
         if not isinstance(measure.get("flags"), list) or not isinstance(measure.get("batch"), int):
             raise Fail("circumstances", measure=name, field="flags, batch")
@@ -174,7 +175,7 @@ def _same_threads(name: str, threads: Any) -> None:
     """One number for all: workbench notes that of each session, and nothing for what is no ONNX Runtime."""
     said = threads.get("onnxruntime") if isinstance(threads, dict) else threads
     numbers = [number for number in said.values() if number is not None] if isinstance(said, dict) else [said]
-    if not numbers or not all(_at_least(number, 1) and number == numbers[0] for number in numbers):
+    if not numbers or not all(is_whole(number, 1) and number == numbers[0] for number in numbers):
         raise Fail("threads", measure=name)
 
 
@@ -182,7 +183,7 @@ def _same_threads(name: str, threads: Any) -> None:
 def speed_honest(evidence: Evidence) -> None:
     """Each ratio and each verdict agrees with the student's own samples, in whichever direction."""
     results = evidence["results"]["json"]
-    verdicts = _table(_table(results, "notes"), "verdicts")
+    verdicts = table(results, "notes", "verdicts")
     for name, (base, *others) in MEASURES.items():
         if results["measures"].get(name) is None:
             raise Fail("no_measure", measure=name)
@@ -190,7 +191,7 @@ def speed_honest(evidence: Evidence) -> None:
         for contender in others:
             key = f"{name}.{contender}"
             said = verdicts.get(key)
-            if not isinstance(said, dict) or not _is_number(said.get("ratio")) or str(said.get("verdict")) not in WORDS:
+            if not isinstance(said, dict) or not is_number(said.get("ratio")) or str(said.get("verdict")) not in WORDS:
                 raise Fail("no_verdict", key=key)
             ratio = median(samples[base]) / median(samples[contender])
             if abs(said["ratio"] / ratio - 1) > RATIO_SLACK:
@@ -237,11 +238,11 @@ def prune_size(evidence: Evidence) -> None:
     """The sizes in results.json, raw and gzipped, are those of the files."""
     for section in ("pruned", "pruned_int8"):
         _ = evidence[section]["tensors" if section == "pruned" else "graph"]
-    sizes = _table(_table(evidence["results"]["json"], "notes"), "sizes")
+    sizes = table(evidence["results"]["json"], "notes", "sizes")
     for section in ("pruned", "pruned_int8"):
         file = evidence[section]["file"]
         said = sizes.get(file["path"].rpartition("/")[2])
-        if not isinstance(said, dict) or not _is_whole(said.get("raw")) or not _is_whole(said.get("gzip")):
+        if not isinstance(said, dict) or not is_whole(said.get("raw")) or not is_whole(said.get("gzip")):
             raise Fail("no_sizes", file=file["path"])
         if said["raw"] != file["size"]:
             raise Fail("raw", file=file["path"], said=said["raw"], found=file["size"])
@@ -334,28 +335,11 @@ def _record(network: str) -> dict[str, Any]:
     return record[network]
 
 
-def _table(holder: Any, name: str) -> dict[str, Any]:
-    found = holder.get(name) if isinstance(holder, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
 def _is_samples(value: Any) -> bool:
     """Raw samples: enough of them, and not one figure copied."""
     return (
         isinstance(value, list)
         and len(value) >= LEAST_SAMPLES
-        and all(_is_number(sample) and sample > 1e-9 for sample in value)
+        and all(is_number(sample) and sample > 1e-9 for sample in value)
         and len(set(value)) > 1
     )
-
-
-def _at_least(value: Any, least: int) -> bool:
-    return _is_whole(value) and value >= least
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and -1e12 < value < 1e12

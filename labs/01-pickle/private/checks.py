@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from grader.checks import Fail, check
+from grader.claims import parsed
 from grader.records import Evidence
 
 ACCURACY, AGREEMENT = 0.90, 0.97
@@ -75,10 +75,9 @@ def _labels_of_graph(evidence: Evidence) -> tuple[list[Any], list[int]]:
 
 def _labels_of_loader(evidence: Evidence) -> tuple[list[Any], list[int]]:
     section = evidence["pipeline"]
-    try:
-        found = json.loads(section["texts"]["labels.json"])
-    except (KeyError, ValueError, RecursionError):
-        raise Fail("does_not_run", problem=str(section["result"]["problem"]), message="-") from None
+    found = parsed(section["texts"].get("labels.json"))
+    if found is None:
+        raise Fail("does_not_run", problem=str(section["result"]["problem"]), message="-")
     if not isinstance(found, dict) or found.get("problem") or not isinstance(found.get("labels"), list):
         told = found if isinstance(found, dict) else {}
         raise Fail("does_not_run", problem=str(told.get("problem")), message=str(told.get("message"))[:200])
