@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from grader.checks import Fail, Remark, check
+from grader.claims import is_number, is_whole
 from grader.dockerfile.ignore import kept
 from grader.filenames import kind_of
 from grader.forms import forecast_fault, headings_with_commands
@@ -76,7 +77,7 @@ def _fault(answer: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
     if not isinstance(body, dict):
         return "shape", {"field": "body"}
     label, numbers = body.get("label"), _numbers(body.get("probabilities"))
-    if isinstance(label, bool) or not isinstance(label, int):
+    if not is_whole(label):
         return "shape", {"field": "label"}
     if numbers is None:
         return "shape", {"field": "probabilities"}
@@ -90,11 +91,7 @@ def _fault(answer: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
 
 def _numbers(value: Any) -> list[float] | None:
     """Ten finite floats, or None: JSON of a stranger may hold anything."""
-    if not isinstance(value, list) or len(value) != 10:
-        return None
-    if any(isinstance(number, bool) or not isinstance(number, int | float) for number in value):
-        return None
-    if not all(-1e6 < number < 1e6 for number in value):
+    if not isinstance(value, list) or len(value) != 10 or not all(map(is_number, value)):
         return None
     return [float(number) for number in value]
 
