@@ -85,9 +85,9 @@ def test_bad_patterns_name_their_line(text: str) -> None:
 
 def test_hostile_patterns_take_no_time() -> None:
     paths = ["/".join(["a" * 30] * 15) + f"/{number}" for number in range(100)]
-    start = time.monotonic()
+    start = time.process_time()
     kept("*a" * 200 + "b\n" + "**/" * 4 + "a*a*a*a*b\n" + "*/" * 200 + "x", paths)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
     with pytest.raises(Unsupported, match="ignore_unreadable"):
         kept("**/a" * 5, paths)
 

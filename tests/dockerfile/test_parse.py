@@ -272,12 +272,12 @@ def test_doubling_variables_are_stopped() -> None:
 
 
 def test_a_search_cannot_be_made_slow() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     for word in ("${V%%*a*b}", "${V//*a*b/c}", "${V##*a*b}"):
         expand(word, {"V": "a" * 256})
     with pytest.raises(UnknownValue):
         expand("${V##*a*b*c}", {"V": "a" * 256})
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize("value", ["", "a b", "$A", 'q"q', "b\\s", "it's", "`x`", "${A:-b}"])

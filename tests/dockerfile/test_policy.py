@@ -236,10 +236,10 @@ def test_a_hostile_file_costs_neither_time_nor_memory(make: Make, tmp_path: Path
         START + "ENV A=" + "$" * 60_000,
     ):
         (tmp_path / "out/Dockerfile").write_text(text)
-        start = time.monotonic()
+        start = time.process_time()
         with contextlib.suppress(SubmissionError):
             passes(resized(tmp_path / "out"))
-        assert time.monotonic() - start < 2, text[:60]
+        assert time.process_time() - start < 5, text[:60]
 
 
 @pytest.mark.parametrize("text", [None, "", "# only a comment\n", "# syntax=docker/dockerfile:1\n\n"])
