@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 # A runner in the background may have Ctrl-C or a hang-up ignored, which the graders started by the tests would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# A busy machine is no fault of a test. In CI, Hypothesis loads such a profile by itself, with equal examples each time.
+settings.register_profile("unhurried", deadline=None)
+if not os.environ.get("CI"):
+    settings.load_profile("unhurried")
 NEVER_SKIPPED = ("engine", "browser")
 
 

@@ -117,7 +117,7 @@ def test_safetensors_headers_are_held_to_the_letter(data: bytes, wanted: str | N
     assert ("tensors" in found) == (wanted is None)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_what_we_take_the_official_reader_takes_too(data: st.DataObject) -> None:
     """Headers put together at random from plausible pieces: the strict side may only err by refusing."""

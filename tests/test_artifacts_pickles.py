@@ -126,7 +126,7 @@ def test_millions_of_weights_are_not_called_pickles(kind: str) -> None:
     assert time.monotonic() - began < 10
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.recursive(
         st.none() | st.integers() | st.floats() | st.text(max_size=8) | st.binary(max_size=8) | st.booleans(),

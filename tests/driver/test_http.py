@@ -207,7 +207,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(PIECES | st.binary(max_size=40), max_size=12).map(b"".join))
 def test_no_answer_whatever_makes_the_driver_fail(data: bytes) -> None:
     ours, theirs = socket.socketpair()
@@ -220,7 +220,7 @@ def test_no_answer_whatever_makes_the_driver_fail(data: bytes) -> None:
     Evidence(lab="05", seed=1, sections={"normal": {"answers": result}}).model_dump_json()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: json.dumps({text: text}).encode()))
 def test_strict_json_knows_one_way_to_fail(data: bytes) -> None:
     try:

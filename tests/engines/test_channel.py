@@ -33,7 +33,7 @@ def soon() -> float:
     return time.monotonic() + 5
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.data(), st.lists(st.binary(max_size=50).filter(lambda line: b"\n" not in line), min_size=1, max_size=5))
 def test_lines_are_the_same_however_they_are_cut_into_frames(data: st.DataObject, lines: list[bytes]) -> None:
     stream = b"".join(line + b"\n" for line in lines)
