@@ -9,6 +9,7 @@ import pickletools
 import runpy
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -39,6 +40,7 @@ def maker(name: str) -> Callable[[Random], Given]:
     return dict(marked(LAB / "private" / "inputs.py", "gives"))[name]
 
 
+@cache
 def checks() -> dict[str, Check]:
     return {**dict(marked(LAB / "checks.py", "judges")), **dict(marked(LAB / "private" / "checks.py", "judges"))}
 
@@ -128,6 +130,7 @@ def sound() -> tuple[dict[str, str], dict[str, Any]]:
     }
 
 
+@cache
 def told(path: Path) -> dict[str, Any]:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return {"path": path.relative_to(SOLUTION).as_posix(), "size": path.stat().st_size, "sha256": f"sha256:{digest}"}

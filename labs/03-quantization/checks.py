@@ -123,8 +123,8 @@ def cnn_acc(evidence: Evidence) -> None:
 @check("cnn.calib")
 def cnn_calib(evidence: Evidence) -> None:
     """The rows of the calibration are training rows, and their hash is right."""
-    noted = evidence["calibration"]["json"]
-    indices = noted.get("indices") if isinstance(noted, dict) else None
+    noted = table(evidence["calibration"]["json"])
+    indices = noted.get("indices")
     if not isinstance(indices, list) or not indices or not all(is_whole(index) for index in indices):
         raise Fail("form", field="indices")
     digits = _digits()
