@@ -98,6 +98,23 @@ def test_an_engine_that_is_never_done_is_not_waited_for_for_ever(
         assert not dog.stop()
 
 
+def test_silence_is_no_sign_that_an_engine_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two clocks run while an engine leaves, the listener's and the cutter's; here the cutter's is the late one."""
+
+    class LateClock(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            return super().wait(60)
+
+    monkeypatch.setattr(module, "LEAVING_SECONDS", 0.1)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        dog = Watchdog(ours, Limits(), str(tmp_path), set)
+        dog._over = LateClock()
+        dog.start()
+        dog.end("timeout")
+        assert not dog.stop()
+
+
 def test_many_empty_looking_files_count_for_what_they_take(tmp_path: Path) -> None:
     for number in range(100):
         (tmp_path / str(number)).write_bytes(b"x")
