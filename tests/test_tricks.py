@@ -131,7 +131,7 @@ def test_a_grader_killed_in_mid_run_gives_no_score_and_takes_none(seconds: float
     submission, runs = tmp_path / "submission", tmp_path / "runs"
     submission.mkdir()
     # A run that lasts: the kill falls into it wherever the notebook is by then.
-    (submission / "train.ipynb").write_bytes(notebook("import time\ntime.sleep(3)", *FIT))
+    (submission / "train.ipynb").write_bytes(notebook("import time\ntime.sleep(5)", *FIT))
     command = [
         sys.executable,
         "-m",

@@ -21,6 +21,7 @@ class Scripted:
         self.script = script
         self.left = opens
         self.opened = 0
+        self._players: list[threading.Thread] = []
 
     def sockets(self, port: int, count: int = 1) -> list[socket.socket]:
         if self.left <= 0:
@@ -28,8 +29,14 @@ class Scripted:
         self.left -= 1
         self.opened += 1
         ours, theirs = socket.socketpair()
-        threading.Thread(target=self._play, args=(theirs,), daemon=True).start()
+        self._players.append(threading.Thread(target=self._play, args=(theirs,), daemon=True))
+        self._players[-1].start()
         return [ours]
+
+    def wait_for_the_end(self) -> None:
+        """Until every script given out so far is played and its connection closed."""
+        for player in self._players:
+            player.join()
 
     def _play(self, sock: socket.socket) -> None:
         with sock, suppress(OSError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable
 
@@ -50,28 +51,31 @@ def test_a_server_that_hangs_up_an_idle_connection_loses_nothing() -> None:
     helper = Scripted(says(OK))
     line = load.Line(helper, 8000)
     payload = load.request_bytes("POST", "/predict", b"{}", close=False)
-    assert line.exchange(payload, 1).status == 200
-    time.sleep(0.05)
-    assert line.exchange(payload, 1).status == 200
+    assert line.exchange(payload, 60).status == 200
+    helper.wait_for_the_end()
+    assert line.exchange(payload, 60).status == 200
     line.close()
     assert helper.opened == 2
 
 
 def test_an_answer_sent_before_its_question_is_no_answer() -> None:
     """A service that answers ahead would look faster than it is."""
+    answered, ahead_of_time = threading.Event(), threading.Event()
 
     def ahead(sock: socket.socket) -> None:
         request(sock)
         sock.sendall(OK)
-        time.sleep(0.02)
+        answered.wait()
         sock.sendall(OK)
+        ahead_of_time.set()
         while request(sock):
             pass
 
     line = load.Line(Scripted(ahead), 8000)
     payload = load.request_bytes("POST", "/predict", b"{}", close=False)
-    line.exchange(payload, 1)
-    time.sleep(0.06)
+    line.exchange(payload, 60)
+    answered.set()
+    ahead_of_time.wait()
     with pytest.raises(load.ExchangeError, match="protocol"):
         line.exchange(payload, 1)
     assert line.reader is None

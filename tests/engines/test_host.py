@@ -6,6 +6,7 @@ import io
 import os
 import tarfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,14 @@ def test_a_folder_that_cannot_be_watched_is_said(tmp_path: Path) -> None:
     assert caught.value.code == "inotify_failed"
 
 
+def until(so: Callable[[], bool]) -> None:
+    """Wait for what a container does in its own time."""
+    deadline = time.monotonic() + 60
+    while not so() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert so()
+
+
 @on("kernel")
 def test_the_portable_ways_see_what_the_direct_ones_see(bench: Bench) -> None:
     built = bench.layered()
@@ -234,7 +243,7 @@ def test_the_portable_ways_see_what_the_direct_ones_see(bench: Bench) -> None:
     portable = connect(direct=False)
     try:
         sandbox = bench.start(cases.BUSY, user="12345:12345", init=False)
-        time.sleep(0.3)
+        until(lambda: bench.engine.host.cpu_seconds(sandbox)[1] > 0.05)
         way, found = portable.host.processes(sandbox)
         assert (way, {(p.name, p.uids) for p in found}) == ("top", {("sh", (12345,) * 3)})
         assert {p.pid for p in found} == {p.pid for p in bench.engine.host.processes(sandbox)[1]}
@@ -262,7 +271,7 @@ def test_names_of_any_bytes_can_be_written_down(bench: Bench) -> None:
     name = "import ctypes, time; ctypes.CDLL(None).prctl(15, b'\\xff\\x0bUid:\\t7', 0, 0, 0); time.sleep(60)"
     try:
         sandbox = bench.start(("python", "-c", name), user="12345", init=False)
-        time.sleep(0.5)
+        until(lambda: any("Uid" in process.name for process in bench.engine.host.processes(sandbox)[1]))
         for engine in (bench.engine, portable):
             (process,) = engine.host.processes(sandbox)[1]
             assert process.uids == (12345,) * 3

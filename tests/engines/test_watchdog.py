@@ -39,11 +39,11 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 def watch(tmp_path: Path) -> Iterator[Watch]:
     ours, theirs = socket.socketpair()
 
-    def start(folders: Callable[[], set[Path]], **limits: float) -> Watchdog:
+    def start(folders: Callable[[], set[Path]], patience: float = 60, **limits: float) -> Watchdog:
         generous: dict[str, Any] = {"build_seconds": 60, "build_disk_mib": 4096}
         dog = Watchdog(ours, Limits(**(generous | limits)), str(tmp_path), folders)
         dog.start()
-        theirs.settimeout(0.5)
+        theirs.settimeout(patience)
         try:
             assert theirs.recv(1) == b""
         except TimeoutError:
@@ -70,7 +70,7 @@ def test_a_build_that_wrote_too_much_is_ended(watch: Watch, disk: dict[str, int]
 def test_a_build_is_not_ended_for_what_others_wrote(watch: Watch, disk: dict[str, int], tmp_path: Path) -> None:
     (tmp_path / "layer").mkdir()
     (tmp_path / "layer" / "small").write_bytes(b"x")
-    assert watch(lambda: {tmp_path / "layer"}, build_disk_mib=1).reason == "late"
+    assert watch(lambda: {tmp_path / "layer"}, patience=0.5, build_disk_mib=1).reason == "late"
 
 
 def test_an_engine_that_was_hung_up_on_is_listened_to_until_it_is_done(tmp_path: Path) -> None:
