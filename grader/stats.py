@@ -27,7 +27,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Tail:
-    """Slow requests of each side, and how likely so uneven a split is if both sides were equally slow."""
+    """Slow requests of each side, and how likely so many of them are the student's if the machine made them all."""
 
     student_hits: int
     yardstick_hits: int
@@ -65,20 +65,21 @@ def ratio_interval(turns: Sequence[Turn], seed: int = 0, level: float = 0.95, dr
 
 
 def slow_tail(turns: Sequence[Turn], factor: float) -> Tail:
-    """How many requests of each side took over `factor` times that side's own median, and Fisher's p-value.
+    """How many requests of each side took over `factor` times that side's own median, and how likely that split is.
 
-    One-sided exact test (R. A. Fisher, "On the Interpretation of χ² from Contingency Tables, and the Calculation
-    of P", Journal of the Royal Statistical Society 85(1), 1922): with both margins fixed, the chance that the
-    student's side would hold this many of the slow requests or more.
+    The machine interrupts a service in proportion to the time that it works: of interruptions alone, each falls on
+    the student's side with its share of the time, counted in medians so that the slow requests do not excuse
+    themselves. One-sided conditional test of two Poisson rates (J. Przyborowski and H. Wilenski, "Homogeneity of
+    Results in Testing Samples from Poisson Series", Biometrika 31, 1940): the binomial chance of so many hits or more.
     """
     student = [ms for turn in turns for ms in turn["student"]]
     yardstick = [ms for turn in turns for ms in turn["yardstick"]]
     if not student or not yardstick:
         raise ValueError("no turns to compare")
     student_hits, yardstick_hits = _over(student, factor), _over(yardstick, factor)
-    return Tail(
-        student_hits, yardstick_hits, _fisher(student_hits, len(student), student_hits + yardstick_hits, len(yardstick))
-    )
+    student_time, yardstick_time = len(student) * median(student), len(yardstick) * median(yardstick)
+    share = student_time / (student_time + yardstick_time)
+    return Tail(student_hits, yardstick_hits, _at_least(student_hits, student_hits + yardstick_hits, share))
 
 
 def _over(times: Sequence[float], factor: float) -> int:
@@ -86,12 +87,11 @@ def _over(times: Sequence[float], factor: float) -> int:
     return sum(ms > limit for ms in times)
 
 
-def _fisher(hits: int, size: int, all_hits: int, other_size: int) -> float:
-    """P(X >= hits) where X of the `size` are hit when `all_hits` fall on `size + other_size` at random."""
-    every = _log_choose(size + other_size, all_hits)
+def _at_least(hits: int, count: int, share: float) -> float:
+    """P(X >= hits) where each of `count` is a hit with probability `share`."""
     chances = (
-        math.exp(_log_choose(size, k) + _log_choose(other_size, all_hits - k) - every)
-        for k in range(max(hits, all_hits - other_size), min(size, all_hits) + 1)
+        math.exp(_log_choose(count, k) + k * math.log(share) + (count - k) * math.log1p(-share))
+        for k in range(hits, count + 1)
     )
     return min(1.0, math.fsum(chances))
 

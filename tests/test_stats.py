@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from grader.stats import _fisher, auc, ratio_interval, slow_tail, turn_ratios
+from grader.stats import _at_least, auc, ratio_interval, slow_tail, turn_ratios
 
 
 def made(count: int, ratio: float, seed: int, noise: float = 0.08) -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ def test_no_turns_are_refused() -> None:
 
 
 def test_the_tail_counts_each_side_against_its_own_median() -> None:
-    turns = [{"student": [10.0] * 3 + [31.0], "yardstick": [1.0] * 4}] * 20
+    turns = [{"student": [1.2] * 3 + [3.7], "yardstick": [1.0] * 3 + [2.9]}] * 20
     tail = slow_tail(turns, 3)
     assert (tail.student_hits, tail.yardstick_hits) == (20, 0)
     assert tail.p_value < 1e-5
@@ -91,16 +91,29 @@ def test_equal_tails_are_no_finding() -> None:
     assert slow_tail([{"student": [1.0] * 4, "yardstick": [1.0] * 4}], 3).p_value == 1.0
 
 
-def test_fisher_agrees_with_exact_fractions() -> None:
-    """Fisher's tea tasting (3 of 4 right: 17/70) and every table of a small grid."""
-    assert _fisher(3, 4, 4, 4) == pytest.approx(17 / 70)
-    for size, other, hits in [(7, 5, 4), (12, 12, 9), (30, 4, 6)]:
-        for k in range(min(size, hits) + 1):
-            exact = sum(
-                Fraction(comb(size, j) * comb(other, hits - j), comb(size + other, hits))
-                for j in range(max(k, hits - other), min(size, hits) + 1)
-            )
-            assert _fisher(k, size, hits, other) == pytest.approx(float(exact), rel=1e-9)
+def test_a_slower_service_is_interrupted_more_often_and_not_accused_of_it() -> None:
+    """A service that works 2.5 times as long meets 2.5 times as many interruptions of 8 ms, now here, now there."""
+    for seed in range(40):
+        chance = random.Random(seed)
+
+        def asked(ms: float, chance: random.Random = chance) -> float:
+            return ms + (8 if chance.random() < 0.05 * ms else 0)
+
+        turns = [
+            {"student": [asked(2.5) for _ in "1234"], "yardstick": [asked(1.0) for _ in "1234"]} for _ in range(150)
+        ]
+        assert slow_tail(turns, 3).p_value > 1e-4
+        stalls = [
+            {**turn, "student": [60.0, *turn["student"][1:]]} if n % 5 == 0 else turn for n, turn in enumerate(turns)
+        ]
+        assert slow_tail(stalls, 10).p_value < 1e-4
+
+
+def test_the_binomial_tail_agrees_with_exact_fractions() -> None:
+    for count, share in [(1, Fraction(1, 2)), (18, Fraction(5, 7)), (40, Fraction(1, 3))]:
+        for hits in range(count + 1):
+            exact = sum(comb(count, k) * share**k * (1 - share) ** (count - k) for k in range(hits, count + 1))
+            assert _at_least(hits, count, float(share)) == pytest.approx(float(exact), rel=1e-9)
 
 
 def test_numpy_is_not_loaded_before_it_is_needed() -> None:

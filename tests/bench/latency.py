@@ -1,4 +1,4 @@
-"""Does the latency verdict follow the truth? Services of known CPU per request, alone and beside CPU hogs.
+"""Does the latency verdict follow the truth? Services of known CPU per request, alone and beside CPU hogs; one stalls.
 
 The truth of a service is its CPU per request over the yardstick's, counted by the kernel while blocks of 100
 requests are sent to one of them alone. The absolute rule is what a fixed number of milliseconds would have said of the
@@ -25,8 +25,9 @@ PARTS = (
     "grader/driver", "grader/probes", "grader/engines", "grader/stats.py", "labs/05-docker/checks.py",
     "labs/common/models/fast.onnx", "docker/yardstick", "tests/bench/latency",
 )  # fmt: skip
-FACTORS = (1.0, 1.25, 2.5, 10.0)
-RIGHT = {1.0: "full", 1.25: "full", 2.5: "half", 10.0: "none"}
+STALLS = {"1 and stalls": 20.0}  # ms
+SERVICES = {"1": 1.0, "1.25": 1.25, "2.5": 2.5, "10": 10.0, "1 and stalls": 1.0}
+RIGHT = {"1": "full", "1.25": "full", "2.5": "half", "10": "none", "1 and stalls": "none"}
 CONDITIONS = ("alone", "hogs")
 HOGS_PER_CORE = 2
 TRUTH_REQUESTS, TRUTH_BLOCKS = 100, 20  # to each side, in turn
@@ -37,8 +38,10 @@ RIGHTS = ("full", "half", "none")
 WORDS = {1.0: "full", 0.5: "half", 0.0: "none"}
 
 
-def slowed(rig: Bench, loops: int) -> ImageInfo:
-    return rig.image(HERE / "latency", LOOPS=str(loops)) if loops else rig.yardstick_image
+def slowed(rig: Bench, loops: int, stall_ms: float = 0) -> ImageInfo:
+    if not loops and not stall_ms:
+        return rig.yardstick_image
+    return rig.image(HERE / "latency", LOOPS=str(loops), STALL_MS=str(stall_ms))
 
 
 def cpu_per_request(box: Box) -> float:
@@ -103,15 +106,14 @@ def p95(values: list[float]) -> float:
 def campaign(rig: Bench, results: Results, count: int) -> None:
     """Every service under both conditions in turn, in random order, `count` times."""
     images = {}
-    for factor in FACTORS:
-        row = results.once(partial(calibrated, rig, factor), kind="service", factor=factor)
-        images[factor] = slowed(rig, row["loops"])
+    for service, factor in SERVICES.items():
+        row = results.once(partial(calibrated, rig, factor), kind="truth", factor=factor)
+        images[service] = slowed(rig, row["loops"], STALLS.get(service, 0))
     for repetition in range(count):
         for condition in CONDITIONS:
-            order = random.Random(repetition).sample(FACTORS, len(FACTORS))
-            for factor in order:
-                measure = partial(measured, rig, images[factor], condition, repetition)
-                results.once(measure, kind="run", factor=factor, condition=condition, repetition=repetition)
+            for service in random.Random(repetition).sample(list(SERVICES), len(SERVICES)):
+                measure = partial(measured, rig, images[service], condition, repetition)
+                results.once(measure, kind="run", service=service, condition=condition, repetition=repetition)
 
 
 def absolute(row: Row, quiet: float) -> str:
@@ -123,23 +125,24 @@ def report(results: Results) -> str:
     quiet = median(row["p95"]["yardstick"] for row in results.where(kind="run", condition="alone"))
     rows, alike = [], []
     for condition in CONDITIONS:
-        for factor in FACTORS:
-            service = results.where(kind="service", factor=factor)[0]
-            runs = results.where(kind="run", condition=condition, factor=factor)
+        for service, factor in SERVICES.items():
+            truth_row = results.where(kind="truth", factor=factor)[0]
+            runs = results.where(kind="run", condition=condition, service=service)
             said = [row["verdict"] for row in runs]
             fixed = [absolute(row, quiet) for row in runs]
             rows.append([
-                f"{service['truth']:.2f}", condition, RIGHT[factor], " ".join(f"{w} {said.count(w)}" for w in RIGHTS),
-                len(said) - said.count(RIGHT[factor]), spread_of([row["ratio"] for row in runs]),
+                service, f"{truth_row['truth']:.2f}", condition, RIGHT[service],
+                " ".join(f"{w} {said.count(w)}" for w in RIGHTS), len(said) - said.count(RIGHT[service]),
+                spread_of([row["ratio"] for row in runs]),
                 spread_of([row["seconds"] for row in runs], 1), " ".join(f"{w} {fixed.count(w)}" for w in RIGHTS),
-                len(fixed) - fixed.count(RIGHT[factor]), spread_of([row["p95"]["student"] for row in runs], 1),
+                len(fixed) - fixed.count(RIGHT[service]), spread_of([row["p95"]["student"] for row in runs], 1),
             ])  # fmt: skip
-        ratios = [row["ratio"] for row in results.where(kind="run", condition=condition, factor=1.0)]
+        ratios = [row["ratio"] for row in results.where(kind="run", condition=condition, service="1")]
         alike.append([condition, len(ratios), spread_of(ratios, 3)])
-    wrong = [row for row in results.where(kind="run") if row["verdict"] != RIGHT[row["factor"]]]
-    header = ["truth", "condition", "right", "verdicts", "wrong", "ratio", "seconds", "by absolute p95", "wrong",
-              "p95 ms"]  # fmt: skip
-    named = "\n".join(f"- {row['factor']} {row['condition']} #{row['repetition']}: {row['verdict']} ({row['cause']}), "
+    wrong = [row for row in results.where(kind="run") if row["verdict"] != RIGHT[row["service"]]]
+    header = ["service", "truth", "condition", "right", "verdicts", "wrong", "ratio", "seconds", "by absolute p95",
+              "wrong", "p95 ms"]  # fmt: skip
+    named = "\n".join(f"- {row['service']} {row['condition']} #{row['repetition']}: {row['verdict']} ({row['cause']}), "
                       f"ratio {row['ratio']} [{row['low']}, {row['high']}]" for row in wrong)  # fmt: skip
     return (
         f"{table(header, rows)}\n\nThe absolute rule: full up to {ABSOLUTE['full']}, half up to {ABSOLUTE['half']} "

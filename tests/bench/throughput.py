@@ -108,16 +108,21 @@ def timed(
 def papermill(submission: Path) -> None:
     """papermill as its users call it."""
     command = [sys.executable, "-m", "papermill", "light.ipynb", "executed.ipynb", "--no-progress-bar"]
-    subprocess.run(command, cwd=submission, check=True, capture_output=True)
-    (submission / "executed.ipynb").unlink()
-    (submission / "result.json").unlink()
+    executed(command, submission)
 
 
 def our_script(submission: Path) -> None:
     """What runs inside a sandbox, outside."""
     asked = {"notebook": str(submission / "light.ipynb"), "executed": str(submission / "executed.ipynb"),
              "parameters": {"out_dir": str(submission)}, "cell_seconds": 60, "output_bytes": OUTPUT_BYTES}  # fmt: skip
-    subprocess.run([sys.executable, "-I", SCRIPT, json.dumps(asked)], check=True, capture_output=True)
+    executed([sys.executable, "-I", SCRIPT, json.dumps(asked)], submission)
+
+
+def executed(command: list[str], submission: Path) -> None:
+    """Run what executes a submission, then take away what it wrote."""
+    done = subprocess.run(command, cwd=submission, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
     (submission / "executed.ipynb").unlink()
     (submission / "result.json").unlink()
 
