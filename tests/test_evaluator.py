@@ -204,7 +204,7 @@ LOOP = graph(
 def test_an_endless_model_ends_with_its_time() -> None:
     began = time.monotonic()
     assert ask(LOOP, seconds=2)["problem"] == "timeout"
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 10
 
 
 def test_a_model_that_wants_the_machine_s_memory_is_told_so() -> None:

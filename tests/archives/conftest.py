@@ -66,7 +66,7 @@ def refusal(tmp_path: Path, data: bytes) -> SubmissionError:
         hand_in(tmp_path, data)
     assert [entry.name for entry in tmp_path.iterdir()] == ["in"]
     assert raised.value.stage == "stage"
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 10
     return raised.value
 
 

@@ -34,7 +34,8 @@ def _alive(pid: int) -> bool:
 
 
 def _gone(pid: int) -> bool:
-    until = time.monotonic() + 60
+    """Before a stand-in's sleep of 60 seconds ends by itself."""
+    until = time.monotonic() + 20
     while _alive(pid) and time.monotonic() < until:
         time.sleep(0.05)
     return not _alive(pid)
